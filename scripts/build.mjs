@@ -1,0 +1,62 @@
+// Builds dist/rekindle (one executable), the library bundles and their type declarations.
+// Runs on the pinned Node 26 only: `--build-sea` makes an executable of the Node that runs it.
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+process.chdir(root);
+const { version } = JSON.parse(readFileSync("package.json", "utf8"));
+const node = join(root, "node_modules/.bin/node");
+
+mkdirSync("dist", { recursive: true });
+const common = {
+  bundle: true,
+  platform: "node",
+  target: "node26",
+  logLevel: "warning",
+  legalComments: "none",
+  define: { REKINDLE_VERSION: JSON.stringify(version) },
+};
+
+await build({
+  ...common,
+  entryPoints: ["src/main.ts"],
+  outfile: "dist/rekindle.cjs",
+  format: "cjs",
+  // yargs reads import.meta.url, which CommonJS does not have. ssh and its native parts are for remote Docker
+  // engines over ssh only; they are left out.
+  banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' },
+  define: { ...common.define, "import.meta.url": "importMetaUrl" },
+  external: ["cpu-features", "*.node"],
+  minifySyntax: true,
+});
+await build({
+  ...common,
+  entryPoints: {
+    index: "src/index.ts",
+    ...(existsSync("src/local/index.ts") ? { testing: "src/local/index.ts" } : {}),
+  },
+  outdir: "dist",
+  format: "esm",
+  packages: "external",
+});
+
+const seaConfig = "dist/sea.json";
+writeFileSync(
+  seaConfig,
+  JSON.stringify({
+    main: "dist/rekindle.cjs",
+    mainFormat: "commonjs",
+    output: "dist/rekindle.new",
+    disableExperimentalSEAWarning: true,
+    useCodeCache: true,
+    execArgvExtension: "none",
+  }),
+);
+execFileSync(node, ["--build-sea", seaConfig], { stdio: ["ignore", "ignore", "inherit"] });
+// Renamed into place: a running dist/rekindle keeps its own file, and a build that is cut off leaves none half-written.
+renameSync("dist/rekindle.new", "dist/rekindle");
+execFileSync("node_modules/.bin/tsc", ["-p", "tsconfig.build.json"], { stdio: "inherit" });

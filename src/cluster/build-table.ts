@@ -1,0 +1,100 @@
+/**
+ * The nodes.conf that this node starts with: itself in its role, and the others as they are known now.
+ *
+ * A node that starts with such a table is a member from its first moment; the others hear of it by CLUSTER MEET.
+ * An address is written only where the node answered there a moment ago, or where discovery still names it; the own alpha's
+ * only in the first case (rule 10), since the server would at once copy from whoever listens there.
+ */
+import { sameAddress } from "../address.ts";
+import { isFailed, myselfOf, type NodeEntry, type NodeTable, type SlotRange } from "./nodes.ts";
+import { newest } from "./shards.ts";
+import { isGoneOrFailed, type Topology } from "./topology.ts";
+import type { Member, Self } from "./types.ts";
+
+export type Role =
+  /** As the own nodes.conf has it. */
+  | { readonly keepRole: true }
+  | { readonly betaOf: string }
+  | { readonly alphaOf: readonly SlotRange[]; readonly epoch: number };
+
+/**
+ * @param newId the own id where there is none yet: 40 hexadecimal digits. Left out, `blankId` stands in for it and the
+ *   actor, who may be random, replaces it.
+ */
+export function becomeTable(topology: Topology, self: Self, role: Role): NodeTable {
+  const old = self.table && myselfOf(self.table);
+  const myself = ownEntry(self, old, role);
+  const others = [
+    ...topology.members.map((member) => memberEntry(topology, member)),
+    ...[...topology.absent].flatMap(([id, entries]) => absentEntry(topology, id, entries, myself)),
+  ];
+  const ownEpochs = [self.table?.currentEpoch ?? 0, myself.epoch];
+  return {
+    nodes: [myself, ...others.filter((entry) => entry !== undefined)],
+    currentEpoch: Math.max(topology.currentEpoch, ...ownEpochs),
+    lastVoteEpoch: self.table?.lastVoteEpoch ?? 0,
+  };
+}
+
+/** Stands for an id that is yet to be drawn. */
+export const blankId = "0".repeat(40);
+
+function ownEntry(self: Self, old: NodeEntry | undefined, role: Role): NodeEntry {
+  const base = { id: old?.id ?? blankId, address: self.address, hostname: "", linkUp: true };
+  if ("keepRole" in role && old) return { ...old, ...base };
+  if ("alphaOf" in role) {
+    return {
+      ...base,
+      flags: ["myself", "master"],
+      alphaId: undefined,
+      epoch: role.epoch,
+      slots: role.alphaOf,
+      migrations: [],
+    };
+  }
+  const alphaId = "betaOf" in role ? role.betaOf : undefined;
+  return { ...base, flags: ["myself", "slave"], alphaId, epoch: 0, slots: [], migrations: [] };
+}
+
+/** As the member itself says, less the slots that somebody with a higher epoch owns by now. */
+function memberEntry(topology: Topology, member: Member): NodeEntry | undefined {
+  const claim = myselfOf(member.seen.table);
+  if (claim === undefined) return undefined;
+  const shard = topology.shards.find((one) => one.alphaId === claim.id);
+  return {
+    ...claim,
+    address: member.address,
+    flags: claim.flags.filter((flag) => flag !== "myself"),
+    slots: shard?.slots ?? [],
+    migrations: [],
+  };
+}
+
+function absentEntry(
+  topology: Topology,
+  id: string,
+  entries: readonly NodeEntry[],
+  myself: NodeEntry,
+): NodeEntry | undefined {
+  const known = newest(entries);
+  const shard = topology.shards.find((one) => one.alphaId === id);
+  if (known === undefined) return undefined;
+  // A ghost that owns nothing is on its way out; writing it down would bring it back.
+  if (shard === undefined && isGoneOrFailed(topology, id)) return undefined;
+  const named = topology.silent.find((peer) =>
+    entries.some((entry) => entry.address && sameAddress(entry.address, peer.address)),
+  );
+  const address = id === myself.alphaId ? undefined : named?.address;
+  const role = known.flags.filter(
+    (flag) => flag === "master" || flag === "slave" || flag === "nofailover",
+  );
+  const failed = entries.every(isFailed) ? ["fail"] : [];
+  return {
+    ...known,
+    address,
+    flags: [...role, ...failed, ...(address === undefined ? ["noaddr"] : [])],
+    linkUp: false,
+    slots: shard?.slots ?? [],
+    migrations: [],
+  };
+}

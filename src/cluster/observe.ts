@@ -1,0 +1,119 @@
+/**
+ * Asks all peers at once what they are and what they know; connections stay open for the steps that follow.
+ */
+import { type Address, formatAddress } from "../address.ts";
+import type { Peer } from "../discovery/discovery.ts";
+import { codeOf, messageOf } from "../errors.ts";
+import { type Connection, type ConnectOptions, connect, DeniedError } from "../redis/connection.ts";
+import { parseInfo } from "../redis/info.ts";
+import { type Command, type Reply, ReplyError } from "../redis/resp.ts";
+import { myselfOf, parseNodes } from "./nodes.ts";
+import type { Answer, PeerAnswer, PeerView } from "./types.ts";
+
+export interface Observer {
+  look(peers: readonly Peer[]): Promise<readonly PeerView[]>;
+  /** The connection over which the node at this address answered last. */
+  connectionTo(address: Address): Connection | undefined;
+  close(): void;
+}
+
+const questions: readonly Command[] = [
+  ["CLUSTER", "NODES"],
+  ["CLUSTER", "INFO"],
+  ["INFO", "replication"],
+  ["INFO", "server"],
+  ["DBSIZE"],
+  ["CONFIG", "GET", "cluster-node-timeout"],
+];
+
+export function createObserver(options: ConnectOptions): Observer {
+  const connections = new Map<string, Connection>();
+
+  async function ask(address: Address): Promise<PeerAnswer> {
+    const key = formatAddress(address);
+    try {
+      let connection = connections.get(key);
+      if (!connection?.open) {
+        connection = await connect(address, options);
+        connections.set(key, connection);
+      }
+      return readAnswer(await connection.send(questions));
+    } catch (thrown) {
+      connections.get(key)?.close();
+      connections.delete(key);
+      return readFailure(thrown, options.tls !== undefined);
+    }
+  }
+
+  return {
+    look: (peers) =>
+      Promise.all(
+        peers.map(async (peer): Promise<PeerView> => {
+          if (peer.address === undefined) {
+            return {
+              name: peer.name,
+              address: undefined,
+              seen: { state: "silent", refused: false, why: peer.waitingFor },
+            };
+          }
+          return { name: peer.name, address: peer.address, seen: await ask(peer.address) };
+        }),
+      ),
+    connectionTo: (address) => connections.get(formatAddress(address)),
+    close() {
+      for (const connection of connections.values()) connection.close();
+      connections.clear();
+    },
+  };
+}
+
+function readFailure(thrown: unknown, usesTls: boolean): PeerAnswer {
+  if (thrown instanceof DeniedError) return { state: "denied", why: messageOf(thrown) };
+  const code = codeOf(thrown);
+  if (code === "ECONNREFUSED")
+    return { state: "silent", refused: true, why: "nothing listens there yet" };
+  // A server ends a connection of the wrong kind without a word.
+  const hint = usesTls ? "does it serve TLS?" : "does it ask for TLS?";
+  const why = code === "ECONNRESET" ? `it closed the connection; ${hint}` : messageOf(thrown);
+  return { state: "silent", refused: false, why };
+}
+
+function readAnswer(replies: readonly Reply[]): PeerAnswer {
+  const [nodes, cluster, replication, server, keys, timeout] = replies;
+  for (const reply of [nodes, cluster, replication, server, keys]) {
+    if (!(reply instanceof ReplyError)) continue;
+    // A server that loads its data answers nothing else; it is on its way.
+    if (reply.kind === "LOADING")
+      return { state: "silent", refused: false, why: "it is loading its data" };
+    return { state: "denied", why: reply.message };
+  }
+  const table = parseNodes(String(nodes));
+  const id = myselfOf(table)?.id;
+  if (id === undefined)
+    return { state: "denied", why: "its node table does not say which node it is" };
+  const clusterInfo = parseInfo(String(cluster));
+  const currentEpoch = Number(clusterInfo.get("cluster_current_epoch") ?? 0);
+  return {
+    state: "answered",
+    id,
+    table: { ...table, currentEpoch },
+    clusterOk: clusterInfo.get("cluster_state") === "ok",
+    keys: Number(keys),
+    ...readReplication(parseInfo(String(replication))),
+    uptimeSeconds: Number(parseInfo(String(server)).get("uptime_in_seconds") ?? 0),
+    nodeTimeoutMs: Array.isArray(timeout) ? Number(timeout[1]) : undefined,
+  };
+}
+
+function readReplication(
+  info: ReadonlyMap<string, string>,
+): Pick<Answer, "role" | "offset" | "inSync" | "syncing"> {
+  const isBeta = info.get("role") === "slave";
+  const syncing = info.get("master_sync_in_progress") === "1";
+  return {
+    role: isBeta ? "beta" : "alpha",
+    offset: Number(info.get(isBeta ? "slave_repl_offset" : "master_repl_offset") ?? 0),
+    inSync: isBeta && info.get("master_link_status") === "up" && !syncing,
+    syncing,
+  };
+}

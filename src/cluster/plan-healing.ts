@@ -1,0 +1,51 @@
+/**
+ * What any node that starts mends on its way in: ghosts are forgotten, members that do not see each other are introduced,
+ * a node timeout that a killed coordinator left short is set back, and everybody is told of this node.
+ */
+import { myselfOf } from "./nodes.ts";
+import { restoreNodeTimeouts } from "./plan-founding.ts";
+import { introduce } from "./plan-introductions.ts";
+import { canComeBack, entryOf, isGoneOrFailed, knowsAt, type Topology } from "./topology.ts";
+import type { Observation, Self, Step } from "./types.ts";
+
+export function healSteps(
+  observation: Observation,
+  topology: Topology,
+  self: Self,
+): readonly Step[] {
+  const known = topology.members.filter((member) => !topology.blanks.includes(member));
+  return [
+    ...forgetGhosts(topology),
+    ...introduce(known),
+    ...restoreNodeTimeouts(observation, known),
+    ...introduceSelf(topology, self),
+  ];
+}
+
+/**
+ * Rules 1 and 2: a node is forgotten only when it is failed, cannot come back, owns no slots, and no beta names it any more.
+ * All members are told in one go: Redis bans a forgotten id for 60 seconds, and a member that was not told would bring it back.
+ */
+function forgetGhosts(topology: Topology): readonly Step[] {
+  const ghosts = [...topology.absent.keys()].filter((id) => isGhost(topology, id));
+  return ghosts.flatMap((id) =>
+    topology.members
+      .filter((member) => entryOf(member, id))
+      .map((at): Step => ({ kind: "forget", at, id })),
+  );
+}
+
+export function isGhost(topology: Topology, id: string): boolean {
+  const ownsSlots = topology.shards.some((shard) => shard.alphaId === id);
+  const isNamed = topology.members.some((member) => myselfOf(member.seen.table)?.alphaId === id);
+  return !ownsSlots && !isNamed && isGoneOrFailed(topology, id) && !canComeBack(topology, id);
+}
+
+/** Members that do not know this node, or know it elsewhere. They knock until its bus port opens, for a node timeout. */
+function introduceSelf(topology: Topology, self: Self): readonly Step[] {
+  const id = self.table && myselfOf(self.table)?.id;
+  const others = topology.members.filter(
+    (member) => id === undefined || !knowsAt(member, { address: self.address, seen: { id } }),
+  );
+  return others.map((at) => ({ kind: "meet", at, whom: { address: self.address } }));
+}

@@ -1,0 +1,72 @@
+/**
+ * Who must still hear of whom. CLUSTER MEET carries what the sender knows of itself: role, slots and epoch. Left to gossip
+ * alone, a young or renumbered cluster takes 4 to 12 seconds to agree; told again, it takes a round trip.
+ */
+import { countSlots, isAlpha, myselfOf } from "./nodes.ts";
+import { entryOf, knowsAt, type Topology } from "./topology.ts";
+import type { Member, Observation, Plan, Step } from "./types.ts";
+
+/** The listener does not know the subject at its present address, or not in its present role with its present slots. */
+interface Gap {
+  readonly listener: Member;
+  readonly subject: Member;
+}
+
+function findGaps(members: readonly Member[]): readonly Gap[] {
+  const gaps: Gap[] = [];
+  for (const listener of members) {
+    for (const subject of members) {
+      if (listener !== subject && !isUpToDate(listener, subject)) gaps.push({ listener, subject });
+    }
+  }
+  return gaps;
+}
+
+function isUpToDate(listener: Member, subject: Member): boolean {
+  const entry = entryOf(listener, subject.seen.id);
+  const truth = myselfOf(subject.seen.table);
+  return (
+    entry !== undefined &&
+    truth !== undefined &&
+    knowsAt(listener, subject) &&
+    isAlpha(entry) === isAlpha(truth) &&
+    entry.alphaId === truth.alphaId &&
+    countSlots(entry.slots) === countSlots(truth.slots)
+  );
+}
+
+/**
+ * The subject greets the listener. Where they do not know each other at all, the listener answers in kind; where only what
+ * it knows is old, the greeting brings it up to date.
+ */
+const greet = ({ listener, subject }: Gap): Step => ({ kind: "meet", at: subject, whom: listener });
+
+/** Introductions of all members that do not know each other as they are; none in a settled cluster. */
+export function introduce(members: readonly Member[]): readonly Step[] {
+  return findGaps(members).map(greet);
+}
+
+/** How many introductions are open. */
+export function countGaps(members: readonly Member[]): number {
+  return findGaps(members).length;
+}
+
+/**
+ * A cluster that was just founded, or came back with new addresses, is watched until its nodes agree. One that works is
+ * left to itself: its tables may differ for a moment during a failover or a resharding.
+ */
+export function awaitAgreement(
+  { policy, waitedMs }: Observation,
+  topology: Topology,
+): Plan | undefined {
+  const known = topology.members.filter((member) => !topology.blanks.includes(member));
+  if (waitedMs >= policy.peerWaitMs || known.every((member) => member.seen.clusterOk))
+    return undefined;
+  const gaps = findGaps(known);
+  if (gaps.length === 0) return undefined;
+  return {
+    kind: "act",
+    reason: "introducing nodes to each other until all agree",
+    steps: gaps.map(greet),
+  };
+}

@@ -1,0 +1,217 @@
+/**
+ * Joining a founded cluster as a new beta: the replaced node, and one more than needed.
+ *
+ * The order matters: first the betas of lost alphas are promoted, then ghosts are forgotten, then this node picks its alpha;
+ * an alpha that was just promoted is the orphan that needs it most.
+ */
+import { compareNames, sameAddress } from "../address.ts";
+import { becomeTable } from "./build-table.ts";
+import { countSlots, type SlotRange } from "./nodes.ts";
+import { healSteps } from "./plan-healing.ts";
+import { awaitAgreement, introduce } from "./plan-introductions.ts";
+import type { Shard } from "./shards.ts";
+import { slotsWithoutOwner } from "./shards.ts";
+import {
+  canComeBack,
+  hasMajority,
+  isGone,
+  isGoneOrFailed,
+  isIdle,
+  nameOf,
+  type Topology,
+} from "./topology.ts";
+import type { Member, Observation, Plan, Self, Step } from "./types.ts";
+
+export function planJoining(observation: Observation, topology: Topology): Plan {
+  const { self } = observation;
+  if (self === undefined) return { kind: "done", reason: "the cluster is founded" };
+  return (
+    awaitAlphas(observation, topology) ??
+    awaitAgreement(observation, topology) ??
+    adoptIdleNodes(observation, topology) ??
+    replaceLostShard(observation, topology, self) ??
+    joinAsBeta(observation, topology, self)
+  );
+}
+
+/** Shards whose alpha does not answer: promote a beta where that is safe, else give them the time to come back. */
+function awaitAlphas({ policy, waitedMs }: Observation, topology: Topology): Plan | undefined {
+  const headless = topology.shards.filter((shard) => shard.alpha === undefined);
+  const promotions = headless.flatMap((shard) => promoteForGoneAlpha(topology, shard));
+  if (promotions.length > 0) {
+    const names = promotions.map((step) => step.at.name).join(", ");
+    return {
+      kind: "act",
+      reason: `promoting ${names}: the alpha is gone from its address`,
+      steps: promotions,
+    };
+  }
+  if (waitedMs >= policy.peerWaitMs) return undefined;
+  const pending = headless.find(
+    (shard) => shard.betas.length > 0 || !isGoneOrFailed(topology, shard.alphaId),
+  );
+  if (pending === undefined) return undefined;
+  const alpha = nameOf(topology, pending.alphaId);
+  return pending.betas.length > 0
+    ? { kind: "wait", reason: `the alpha ${alpha} does not answer; a beta of it may be promoted` }
+    : { kind: "wait", reason: `the alpha ${alpha} does not answer yet` };
+}
+
+/** The alpha is certainly not running, and a majority can vote: its best beta need not wait out the node timeout. */
+function promoteForGoneAlpha(
+  topology: Topology,
+  shard: Shard,
+): readonly Extract<Step, { kind: "promote" }>[] {
+  if (!hasMajority(topology) || !isGone(topology, shard.alphaId)) return [];
+  const best = bestBeta(shard.betas);
+  return best ? [{ kind: "promote", at: best, how: "force" }] : [];
+}
+
+/** The beta that has processed most of its alpha's writes; never one in the middle of a full sync. */
+export function bestBeta(betas: readonly Member[]): Member | undefined {
+  const whole = betas.filter((beta) => !beta.seen.syncing);
+  return whole.reduce<Member | undefined>(
+    (best, beta) => (best === undefined || beta.seen.offset > best.seen.offset ? beta : best),
+    undefined,
+  );
+}
+
+/** Nodes that a founding or a join left behind blank: introduce them, and make them betas. */
+function adoptIdleNodes(
+  { policy, waitedMs, self }: Observation,
+  topology: Topology,
+): Plan | undefined {
+  const idle = topology.members.filter((member) => isIdle(topology, member));
+  if (idle.length === 0 || self === undefined || waitedMs >= policy.peerWaitMs) return undefined;
+  const choices = chooseAlphas(topology, [...idle.map((member) => member.name), self.name]);
+  const steps = idle.flatMap((at): Step[] => {
+    const alphaId = choices.get(at.name);
+    const knows = at.seen.table.nodes.some(
+      (node) => node.id === alphaId && node.address !== undefined,
+    );
+    return alphaId !== undefined && knows ? [{ kind: "replicate", at, alphaId }] : [];
+  });
+  return {
+    kind: "act",
+    reason: `${idle.map((member) => member.name).join(", ")} has no slots and no alpha: made a beta`,
+    steps: [...introduce(topology.members), ...steps],
+  };
+}
+
+/** Rule 4: slots of an alpha that is lost with all its betas. */
+function replaceLostShard(
+  observation: Observation,
+  topology: Topology,
+  self: Self,
+): Plan | undefined {
+  const lost = topology.shards.filter(
+    (shard) => shard.alpha === undefined && shard.betas.length === 0,
+  );
+  const unowned = slotsWithoutOwner(topology.shards);
+  if (lost.length === 0 && unowned.length === 0) return undefined;
+  const missing = describeSlots([...lost.flatMap((shard) => shard.slots), ...unowned]);
+  const hasOrphans = topology.shards.some(
+    (shard) => shard.alpha && countBetas(topology, shard) === 0,
+  );
+  if (hasOrphans) return undefined;
+  const { policy, waitedMs } = observation;
+  const returning = lost
+    .flatMap((shard) => [shard.alphaId, ...shard.absentBetas])
+    .filter((id) => canComeBack(topology, id));
+  if (policy.onLostSlots === "wait") {
+    return {
+      kind: "wait",
+      reason: `slots ${missing} have lost their alpha and all its betas; waiting for one of them to come back`,
+    };
+  }
+  if (
+    returning.length > 0 ||
+    (newcomers(topology).length > 0 && waitedMs < policy.peerWaitMs) ||
+    !hasMajority(topology)
+  ) {
+    return {
+      kind: "wait",
+      reason: `slots ${missing} have lost their alpha and all its betas; one of them may still come back`,
+    };
+  }
+  const shards: readonly (readonly SlotRange[])[] = [
+    ...lost.map((shard) => shard.slots),
+    ...(unowned.length > 0 ? [unowned] : []),
+  ];
+  const slots = shards[rankAmongNewcomers(topology, self)];
+  if (slots === undefined)
+    return { kind: "wait", reason: `slots ${missing} wait for another new node to take them` };
+  const table = becomeTable(topology, self, { alphaOf: slots, epoch: topology.currentEpoch + 1 });
+  return {
+    kind: "become",
+    reason: `serving slots ${describeSlots(slots)} empty: their alpha and all its betas are gone`,
+    steps: healSteps(observation, topology, self),
+    table,
+  };
+}
+
+function joinAsBeta(observation: Observation, topology: Topology, self: Self): Plan {
+  const names = [...newcomers(topology), self.name].sort(compareNames);
+  const alphaId = chooseAlphas(topology, names).get(self.name);
+  if (alphaId === undefined)
+    return { kind: "wait", reason: "no alpha answers that this node could copy" };
+  return {
+    kind: "become",
+    reason: `joining as a beta of ${nameOf(topology, alphaId)}`,
+    steps: healSteps(observation, topology, self),
+    table: becomeTable(topology, self, { betaOf: alphaId }),
+  };
+}
+
+/**
+ * Rule 7: every name gets an alpha: orphans first, then those with the fewest betas. All newcomers compute the same list, so
+ * that two who join at once pick different alphas.
+ */
+export function chooseAlphas(
+  topology: Topology,
+  names: readonly string[],
+): ReadonlyMap<string, string> {
+  const counts = new Map(
+    topology.shards.flatMap((shard) =>
+      shard.alpha ? [[shard.alphaId, countBetas(topology, shard)] as const] : [],
+    ),
+  );
+  const choices = new Map<string, string>();
+  for (const name of names) {
+    const least = Math.min(...counts.values());
+    const chosen = [...counts].find(([, count]) => count === least)?.[0];
+    if (chosen === undefined) break;
+    choices.set(name, chosen);
+    counts.set(chosen, least + 1);
+  }
+  return choices;
+}
+
+/** Betas that answer, and those that may come back. */
+function countBetas(topology: Topology, shard: Shard): number {
+  const absent = shard.absentBetas.filter(
+    (id) => canComeBack(topology, id) || !isGoneOrFailed(topology, id),
+  );
+  return shard.betas.length + absent.length;
+}
+
+/** Silent peers at addresses that no member knows: other nodes on their way in. */
+function newcomers(topology: Topology): readonly string[] {
+  const known = [...topology.absent.values()].flat().map((entry) => entry.address);
+  return topology.silent
+    .filter((peer) => !known.some((address) => address && sameAddress(address, peer.address)))
+    .map((peer) => peer.name);
+}
+
+function rankAmongNewcomers(topology: Topology, self: Self): number {
+  return newcomers(topology).filter((name) => compareNames(name, self.name) < 0).length;
+}
+
+export function describeSlots(ranges: readonly SlotRange[]): string {
+  const shown = ranges
+    .slice(0, 5)
+    .map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`));
+  return ranges.length > 5
+    ? `${shown.join(",")},… (${countSlots(ranges)} in all)`
+    : shown.join(",");
+}

@@ -1,0 +1,169 @@
+/**
+ * Coming back with the nodes.conf of an earlier life, at the same address or a new one.
+ *
+ * Rule 3: a returning alpha never overrules a live beta. Where its disk does not hold every acknowledged write, the beta's
+ * memory is newer: the beta is promoted first and the old alpha returns as its beta. An empty alpha never wipes its replicas.
+ */
+import { compareNames } from "../address.ts";
+import { becomeTable, type Role } from "./build-table.ts";
+import { isAlpha, myselfOf, type NodeEntry, type NodeTable } from "./nodes.ts";
+import { planFounding } from "./plan-founding.ts";
+import { healSteps } from "./plan-healing.ts";
+import { awaitAgreement } from "./plan-introductions.ts";
+import { bestBeta, chooseAlphas } from "./plan-joining.ts";
+import type { Shard } from "./shards.ts";
+import {
+  canComeBack,
+  entryOf,
+  hasMajority,
+  isFunctioning,
+  isGoneOrFailed,
+  nameOf,
+  type Topology,
+} from "./topology.ts";
+import type { Member, Observation, Plan, Self, Step } from "./types.ts";
+
+export function planReturning(
+  observation: Observation,
+  topology: Topology,
+  self: Self,
+  table: NodeTable,
+): Plan {
+  const own = myselfOf(table);
+  if (own === undefined)
+    return { kind: "set-aside", reason: "nodes.conf does not say which node it is of" };
+  if (!topology.formed) return planFounding(observation, topology);
+  const role = roleNow(topology, own, self);
+  const shard = topology.shards.find((one) => one.alphaId === own.id);
+  const guarded =
+    "keepRole" in role && shard && isAlpha(own)
+      ? guardData(observation, topology, self, shard)
+      : undefined;
+  return (
+    guarded ??
+    awaitPeers(observation, topology, self) ??
+    comeBack(observation, topology, self, role)
+  );
+}
+
+/** What the cluster has made of this node while it was away. */
+function roleNow(topology: Topology, own: NodeEntry, self: Self): Role {
+  if (topology.shards.some((shard) => shard.alphaId === own.id)) return { keepRole: true };
+  const members = topology.members.filter((member) => !topology.blanks.includes(member));
+  if (members.length === 0) return { keepRole: true };
+  // Follow the alpha to whoever owns slots now: it may have lost them to one of its betas.
+  const followed = isAlpha(own) ? ownerOf(topology, own) : followAlpha(topology, own.alphaId);
+  if (followed !== undefined) return { betaOf: followed };
+  const chosen = chooseAlphas(topology, [self.name]).get(self.name);
+  return chosen === undefined ? { keepRole: true } : { betaOf: chosen };
+}
+
+/** The node that owns the slots that were ours. */
+function ownerOf(topology: Topology, own: NodeEntry): string | undefined {
+  const first = own.slots[0]?.[0];
+  if (first === undefined) return undefined;
+  return topology.shards.find((shard) =>
+    shard.slots.some(([from, to]) => from <= first && first <= to),
+  )?.alphaId;
+}
+
+/** The alpha itself while it owns slots, else the one that it copies now. */
+function followAlpha(topology: Topology, alphaId: string | undefined): string | undefined {
+  if (alphaId === undefined || topology.shards.some((shard) => shard.alphaId === alphaId))
+    return alphaId;
+  const successors = topology.members.flatMap((member) => entryOf(member, alphaId)?.alphaId ?? []);
+  return successors.find((id) => topology.shards.some((shard) => shard.alphaId === id));
+}
+
+/** Rule 3, for an alpha that still owns its slots. Undefined: nothing is lost if it serves what its disk holds. */
+function guardData(
+  observation: Observation,
+  topology: Topology,
+  self: Self,
+  shard: Shard,
+): Plan | undefined {
+  if (self.data === "aof") return undefined;
+  const { policy, waitedMs } = observation;
+  const best = bestBeta(shard.betas.filter((beta) => beta.seen.keys > 0));
+  const pending = shard.absentBetas.filter(
+    (id) => canComeBack(topology, id) || !isGoneOrFailed(topology, id),
+  );
+  const isEmpty = self.data === "none";
+  if (best !== undefined) return promoteBeta(topology, best, isEmpty, pending.length === 0);
+  const syncing = shard.betas.find((beta) => beta.seen.syncing);
+  if (isEmpty && syncing)
+    return {
+      kind: "wait",
+      reason: `this alpha is empty and its beta ${syncing.name} is in the middle of a sync`,
+    };
+  if (pending.length === 0) return self.unreadSnapshot ? refuseUnreadSnapshot() : undefined;
+  const names = pending.map((id) => nameOf(topology, id)).join(", ");
+  if (isEmpty && (policy.onLostSlots === "wait" || waitedMs < policy.peerWaitMs)) {
+    return {
+      kind: "wait",
+      reason: `this alpha's disk is empty; its data may be on ${names}, which does not answer yet`,
+    };
+  }
+  if (!isEmpty && isFunctioning(topology) && waitedMs < policy.peerWaitMs) {
+    return { kind: "wait", reason: `newer data may be on ${names}, which does not answer yet` };
+  }
+  return undefined;
+}
+
+function refuseUnreadSnapshot(): Plan {
+  return {
+    kind: "refuse",
+    exit: "refused",
+    reason:
+      "the data folder holds a snapshot and no append-only file, and with appendonly yes the server would start empty",
+    hint: "start once with appendonly no, then CONFIG SET appendonly yes",
+  };
+}
+
+function promoteBeta(
+  topology: Topology,
+  best: Member,
+  isEmpty: boolean,
+  allBetasAnswered: boolean,
+): Plan | undefined {
+  const promote = (how: "force" | "takeover"): Plan => ({
+    kind: "act",
+    reason: `promoting ${best.name}: its memory is newer than this alpha's disk`,
+    steps: [{ kind: "promote", at: best, how }],
+  });
+  if (hasMajority(topology)) return promote("force");
+  // Nobody can vote. An old snapshot is still worth serving; an empty disk is not, and its one owner is this node, which is
+  // not running: a beta that nobody competes with may take over without a vote.
+  if (!isEmpty) return undefined;
+  return allBetasAnswered
+    ? promote("takeover")
+    : {
+        kind: "wait",
+        reason: `this alpha's disk is empty, and too few alphas answer to promote ${best.name}`,
+      };
+}
+
+/**
+ * With a working cluster in sight nothing is waited for. When all nodes start at once there is none: then the last by name of
+ * those that do not answer stays, waits for the others, and introduces them at their new addresses.
+ */
+function awaitPeers(observation: Observation, topology: Topology, self: Self): Plan | undefined {
+  const { policy, waitedMs } = observation;
+  if (
+    waitedMs >= policy.peerWaitMs ||
+    topology.silent.some((peer) => compareNames(peer.name, self.name) > 0)
+  )
+    return undefined;
+  if (topology.silent.length > 0 && !isFunctioning(topology)) {
+    const names = topology.silent.map((peer) => peer.name).join(", ");
+    return { kind: "wait", reason: `no working cluster answers; waiting for ${names}` };
+  }
+  return awaitAgreement(observation, topology);
+}
+
+function comeBack(observation: Observation, topology: Topology, self: Self, role: Role): Plan {
+  const steps: readonly Step[] = healSteps(observation, topology, self);
+  const table = becomeTable(topology, self, role);
+  const as = "betaOf" in role ? `as a beta of ${nameOf(topology, role.betaOf)}` : "in its old role";
+  return { kind: "become", reason: `coming back ${as}`, steps, table };
+}

@@ -1,0 +1,190 @@
+/**
+ * What the answering peers say together: who belongs to our cluster, who owns which slots, who is gone.
+ *
+ * Pure. One peer's opinion never counts for a failure (rule 2), and an address counts only where discovery names it now.
+ */
+import { type Address, formatAddress, sameAddress } from "../address.ts";
+import {
+  countSlots,
+  isAlpha,
+  isFailed,
+  myselfOf,
+  type NodeEntry,
+  type NodeTable,
+  slotCount,
+} from "./nodes.ts";
+import { type Clusters, separateClusters } from "./separate-clusters.ts";
+import { resolveOwners, type Shard } from "./shards.ts";
+import type { Member, Observation, PeerView, Self } from "./types.ts";
+
+export interface Topology extends Clusters {
+  readonly self: Self | undefined;
+  /** Peers with an address that did not answer, or did not let us in. */
+  readonly silent: readonly (PeerView & { readonly address: Address })[];
+  readonly unaddressed: readonly PeerView[];
+  /** Every slot has an owner in the eyes of some member, or in our own nodes.conf: the cluster was founded. */
+  readonly formed: boolean;
+  /** One for each owner of slots, in the order of their slots. */
+  readonly shards: readonly Shard[];
+  /** What is known of every node id that did not answer and is not ours. */
+  readonly absent: ReadonlyMap<string, readonly NodeEntry[]>;
+  readonly answeringAlphas: readonly Member[];
+  /** How many owners of slots make a majority. */
+  readonly majority: number;
+  readonly currentEpoch: number;
+}
+
+export function readTopology(observation: Observation): Topology {
+  const { self, peers } = observation;
+  const clusters = separateClusters(peers, self);
+  const { members } = clusters;
+  const absent = collectAbsent(members, self);
+  const tables = [
+    ...members.map((member) => member.seen.table),
+    ...(self?.table ? [self.table] : []),
+  ];
+  const shards = resolveOwners(members, absent, self);
+  const owners = new Set(shards.map((shard) => shard.alphaId));
+  return {
+    ...clusters,
+    self,
+    silent: peers.filter(
+      (peer): peer is PeerView & { address: Address } =>
+        peer.address !== undefined && peer.seen.state !== "answered",
+    ),
+    unaddressed: peers.filter((peer) => peer.address === undefined),
+    formed: tables.some(
+      (table) => countSlots(table.nodes.flatMap((node) => node.slots)) === slotCount,
+    ),
+    shards,
+    absent,
+    answeringAlphas: members.filter((member) => owners.has(member.seen.id)),
+    majority: Math.floor(shards.length / 2) + 1,
+    currentEpoch: Math.max(
+      0,
+      ...tables.map((table) => table.currentEpoch),
+      ...shards.map((shard) => shard.epoch),
+    ),
+  };
+}
+
+/** The entry of `id` in a member's table. */
+export function entryOf(member: Member, id: string): NodeEntry | undefined {
+  const { table } = member.seen;
+  let index = indexes.get(table);
+  if (index === undefined) {
+    index = new Map(table.nodes.map((node) => [node.id, node]));
+    indexes.set(table, index);
+  }
+  return index.get(id);
+}
+
+/** Tables never change once read; a hundred nodes ask each other's tables ten thousand times a look. */
+const indexes = new WeakMap<NodeTable, ReadonlyMap<string, NodeEntry>>();
+
+/** What members' tables, or with no member our own, say of nodes that did not answer. */
+function collectAbsent(
+  members: readonly Member[],
+  self: Self | undefined,
+): ReadonlyMap<string, readonly NodeEntry[]> {
+  const answering = new Set(members.map((member) => member.seen.id));
+  const ownId = self?.table && myselfOf(self.table)?.id;
+  const tables =
+    members.length > 0
+      ? members.map((member) => member.seen.table)
+      : self?.table
+        ? [self.table]
+        : [];
+  const absent = new Map<string, NodeEntry[]>();
+  for (const node of tables.flatMap((table) => table.nodes)) {
+    if (answering.has(node.id) || node.id === ownId) continue;
+    const entries = absent.get(node.id);
+    if (entries) entries.push(node);
+    else absent.set(node.id, [node]);
+  }
+  return absent;
+}
+
+/** Enough owners of slots answer us to decide for the cluster. */
+export const hasMajority = (topology: Topology): boolean =>
+  topology.answeringAlphas.length >= topology.majority;
+
+/**
+ * Rule 2: the node is failed because the majority of the answering alphas, two at least, say so, or because its
+ * address is nobody's any more and no peer has a live link to it.
+ */
+export function isGoneOrFailed(topology: Topology, id: string): boolean {
+  return hasMajority(topology) && (isFailedByMajority(topology, id) || isGone(topology, id));
+}
+
+function isFailedByMajority(topology: Topology, id: string): boolean {
+  const alphas = topology.answeringAlphas;
+  const votes = alphas.filter((alpha) => {
+    const entry = entryOf(alpha, id);
+    return entry !== undefined && isFailed(entry);
+  });
+  return votes.length >= 2 && votes.length > alphas.length / 2;
+}
+
+/** Rule 2, second half: positive evidence that nothing runs at any address the node was known at. */
+export function isGone(topology: Topology, id: string): boolean {
+  const entries = topology.absent.get(id) ?? [];
+  return (
+    entries.length > 0 &&
+    entries.every((entry) => !entry.linkUp && !mayAnswerLater(topology, entry.address))
+  );
+}
+
+/** The node's address is still named and nobody answered there: it may be starting. */
+export function canComeBack(topology: Topology, id: string): boolean {
+  return (topology.absent.get(id) ?? []).some((entry) => mayAnswerLater(topology, entry.address));
+}
+
+function mayAnswerLater(topology: Topology, address: Address | undefined): boolean {
+  if (address === undefined || (topology.self && sameAddress(address, topology.self.address)))
+    return false;
+  return topology.silent.some((peer) => sameAddress(peer.address, address));
+}
+
+/** The owners of slots that answer see each other, a majority of them at least: the cluster can fail over. */
+export function isFunctioning(topology: Topology): boolean {
+  const seeing = topology.answeringAlphas.filter((alpha) => {
+    const seen = topology.answeringAlphas.filter((other) => other === alpha || sees(alpha, other));
+    return seen.length >= topology.majority;
+  });
+  return seeing.length >= topology.majority;
+}
+
+function sees(member: Member, other: Member): boolean {
+  const entry = entryOf(member, other.seen.id);
+  return entry?.linkUp === true && knowsAt(member, other);
+}
+
+/** The member's table has the other node, at the address where it answered us. */
+export function knowsAt(
+  member: Member,
+  other: Pick<Member, "address"> & { readonly seen: { readonly id: string } },
+): boolean {
+  const entry = entryOf(member, other.seen.id);
+  return entry?.address !== undefined && sameAddress(entry.address, other.address);
+}
+
+/** How a node is called in a reason: its name in discovery, else its last address, else its id's beginning. */
+export function nameOf(topology: Topology, id: string): string {
+  const member = topology.members.find((one) => one.seen.id === id);
+  if (member) return member.name;
+  if (topology.self?.table && myselfOf(topology.self.table)?.id === id) return topology.self.name;
+  const address = topology.absent.get(id)?.find((entry) => entry.address)?.address;
+  return address ? formatAddress(address) : id.slice(0, 8);
+}
+
+/** A running alpha with nothing: no slots, no keys, and nobody's alpha. It can become anything. */
+export function isIdle(topology: Topology, member: Member): boolean {
+  const { id, role, keys, table } = member.seen;
+  return (
+    role === "alpha" &&
+    keys === 0 &&
+    !topology.shards.some((shard) => shard.alphaId === id) &&
+    !table.nodes.some((node) => !isAlpha(node) && node.alphaId === id)
+  );
+}

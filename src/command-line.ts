@@ -1,0 +1,102 @@
+/**
+ * Every verb as a yargs command: help, and what is wrong with a command line.
+ */
+import yargs, { type Argv } from "yargs";
+import * as cluster from "./commands/cluster.ts";
+import { messageOf, RekindleError } from "./errors.ts";
+import { type Described, environmentOf, type Flags, flagOf } from "./settings.ts";
+import { version } from "./version.ts";
+
+interface Verb {
+  readonly name: string;
+  readonly describe: string;
+  readonly descriptions: Described;
+  run(flags: Flags, environment: NodeJS.ProcessEnv): Promise<number>;
+}
+
+const verbs: readonly Verb[] = [
+  {
+    name: "cluster",
+    describe: "decide what this node of a Redis Cluster must be, and become it",
+    ...cluster,
+  },
+];
+
+/** @returns the exit code of the verb that ran. */
+export async function runCommandLine(
+  argv: readonly string[],
+  environment: NodeJS.ProcessEnv,
+): Promise<number> {
+  let exitCode = 0;
+  let isRunning = false;
+  const parser = yargs([...argv])
+    .scriptName("rekindle")
+    .usage("$0 <command>\n\nThe self-healing entrypoint for Redis and Valkey.")
+    .locale("en")
+    .version(version)
+    .help()
+    .alias("help", "h")
+    .wrap(Math.min(process.stdout.columns ?? 100, 120))
+    .strict()
+    .demandCommand(1, "a command is missing")
+    .recommendCommands()
+    .exitProcess(false)
+    .parserConfiguration({
+      "camel-case-expansion": false,
+      "boolean-negation": false,
+      "parse-numbers": false,
+      "duplicate-arguments-array": false,
+    })
+    .fail(false);
+  for (const verb of verbs) {
+    parser.command(
+      verb.name,
+      verb.describe,
+      (command) => describeFlags(command, verb.descriptions),
+      async (parsed) => {
+        const flags = Object.fromEntries(
+          Object.keys(verb.descriptions).map((name) => [
+            name,
+            parsed[flagOf(name)] as string | boolean | undefined,
+          ]),
+        );
+        isRunning = true;
+        exitCode = await verb.run(flags, environment);
+      },
+    );
+  }
+  try {
+    await parser.parseAsync();
+  } catch (thrown) {
+    throw isRunning ? thrown : asUsageError(thrown);
+  }
+  return exitCode;
+}
+
+function describeFlags(command: Argv, descriptions: Described): Argv {
+  for (const [name, setting] of Object.entries(descriptions)) {
+    const shown = setting.isSwitch ? undefined : (setting.defaultText ?? setting.fallback);
+    const choices = setting.choices ? ` (${setting.choices.join(", ")})` : "";
+    const byDefault = shown === undefined ? "" : ` [default: ${shown}]`;
+    const variables = [environmentOf(name), ...(setting.alsoEnvironment ?? [])].join(", ");
+    command.option(flagOf(name), {
+      type: setting.isSwitch ? "boolean" : "string",
+      requiresArg: !setting.isSwitch,
+      describe: `${setting.describe}${choices}${byDefault} [${variables}]`,
+    });
+  }
+  return command
+    .strict()
+    .epilogue(
+      "A flag wins over its variable. Secrets come from files or REKINDLE_PASSWORD, never from a flag.",
+    );
+}
+
+/** What is thrown before a verb runs is yargs' complaint about the command line. */
+function asUsageError(thrown: unknown): RekindleError {
+  const message = messageOf(thrown);
+  return new RekindleError("usage", message.charAt(0).toLowerCase() + message.slice(1), {
+    hint: "see rekindle --help",
+    cause: thrown,
+  });
+}

@@ -1,0 +1,58 @@
+/**
+ * Files that appear whole or not at all.
+ */
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { dirname } from "node:path";
+
+/** Writes beside the target, syncs, and renames over it; a kill at any moment leaves the old file or the new one. */
+export function writeWhole(path: string, text: string, mode: number): void {
+  const temporary = `${path}.${process.pid}.new`;
+  const fd = openSync(temporary, "w", mode);
+  try {
+    writeSync(fd, text);
+    fsyncSync(fd);
+  } catch (thrown) {
+    unlinkSync(temporary);
+    throw thrown;
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(temporary, path);
+  const folder = openSync(dirname(path), "r");
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+/** 40 random hexadecimal digits, as a cluster node's id. Read from the system; loading node:crypto costs 4 ms. */
+export function drawNodeId(): string {
+  const bytes = Buffer.alloc(20);
+  const fd = openSync("/dev/urandom", "r");
+  try {
+    readSync(fd, bytes); // Up to 256 bytes come whole (random(4)).
+  } finally {
+    closeSync(fd);
+  }
+  return bytes.toString("hex");
+}
+
+/** The text of a file, or `undefined` where there is none. */
+export function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw thrown;
+  }
+}

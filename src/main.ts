@@ -1,0 +1,88 @@
+/**
+ * The command line: one command per verb, nothing else.
+ *
+ * A pod's boot takes a short cut. yargs costs as much CPU time to load as Node's whole start, and a pod has a tenth of a core:
+ * plain, valid flags are read by Node itself, from the same descriptions. Whatever is not plain goes to yargs, which knows
+ * how to help.
+ */
+import { parseArgs } from "node:util";
+import { codeOf, exitCodes, messageOf, RekindleError } from "./errors.ts";
+import { createLog, type LogFormat } from "./log.ts";
+import { type Described, type Flags, flagOf } from "./settings.ts";
+
+interface Verb {
+  readonly descriptions: Described;
+  run(flags: Flags, environment: NodeJS.ProcessEnv): Promise<number>;
+}
+
+/** The verbs that start in pods. */
+const bootVerbs: Readonly<Record<string, () => Promise<Verb>>> = {
+  cluster: () => import("./commands/cluster.ts"),
+};
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [name = "", ...rest] = argv;
+  const verb = await bootVerbs[name]?.();
+  const flags = verb && readPlainFlags(verb.descriptions, rest);
+  if (verb && flags) return verb.run(flags, process.env);
+  const { runCommandLine } = await import("./command-line.ts");
+  return runCommandLine(argv, process.env);
+}
+
+/** Undefined where anything needs explaining: an unknown flag, a missing value, a call for help. */
+function readPlainFlags(descriptions: Described, args: string[]): Flags | undefined {
+  const options = Object.fromEntries(
+    Object.entries(descriptions).map(([name, { isSwitch }]) => [
+      flagOf(name),
+      { type: isSwitch ? ("boolean" as const) : ("string" as const) },
+    ]),
+  );
+  try {
+    const { values } = parseArgs({ args, options, strict: true, allowPositionals: false });
+    return Object.fromEntries(
+      Object.keys(descriptions).map((name) => [name, values[flagOf(name)]]),
+    );
+  } catch {
+    return undefined; // yargs says what is wrong.
+  }
+}
+
+/** The error on one line, as the log writes it; a stack only for those who ask for it. */
+function report(thrown: unknown, argv: readonly string[]): number {
+  const said = (flag: string, variable: string) =>
+    argv.find((one) => one.startsWith(`--${flag}=`))?.split("=")[1] ??
+    argv[argv.indexOf(`--${flag}`) + 1 || argv.length] ??
+    process.env[variable];
+  const format = said("log-format", "REKINDLE_LOG_FORMAT");
+  const log = createLog(
+    "error",
+    format === "json" || format === "text" ? format : ("auto" satisfies LogFormat),
+    2,
+  );
+  const isExpected = thrown instanceof RekindleError;
+  const wantsStack = said("log-level", "REKINDLE_LOG_LEVEL") === "debug" || !isExpected;
+  const exit = isExpected ? thrown.exitCode : exitCodes.defect;
+  log.error("error", messageOf(thrown), {
+    hint: isExpected
+      ? thrown.hint
+      : "this is a defect of Rekindle: please report it with this line",
+    exit,
+    code: isExpected ? undefined : codeOf(thrown),
+    stack: wantsStack && thrown instanceof Error ? thrown.stack : undefined,
+  });
+  return exit;
+}
+
+// As process 1 the kernel drops signals without a handler.
+for (const [signal, number] of [
+  ["SIGTERM", 15],
+  ["SIGINT", 2],
+] as const) {
+  process.once(signal, () => process.exit(128 + number));
+}
+
+const argv = process.argv.slice(2);
+main(argv).then(
+  (exitCode) => process.exit(exitCode),
+  (thrown: unknown) => process.exit(report(thrown, argv)),
+);

@@ -1,0 +1,168 @@
+/**
+ * The configuration that the server starts with: the user's own file first, then what Rekindle must decide.
+ */
+import { RekindleError } from "../errors.ts";
+import type { Credentials } from "./connection.ts";
+import { isAtLeast, type Server } from "./server.ts";
+import { type Directive, directiveValue, quoteArgument } from "./user-configuration.ts";
+
+export interface ServerOptions {
+  readonly userFile: string | undefined;
+  readonly directives: readonly Directive[];
+  readonly server: Server;
+  readonly dir: string;
+  readonly nodesFile: string;
+  readonly ip: string;
+  readonly port: number;
+  readonly busPort: number;
+  readonly nodeTimeoutMs: number;
+  readonly credentials: Credentials;
+  readonly tls:
+    | {
+        readonly cert: string;
+        readonly key: string;
+        readonly ca: string;
+        readonly clients: "required" | "optional" | "no";
+      }
+    | undefined;
+}
+
+/**
+ * @returns the text of the file. It may hold the password: write it for its owner only.
+ * @throws RekindleError naming every directive of the user's file that contradicts ours.
+ */
+export function renderConfiguration(options: ServerOptions): string {
+  const owned = ownedDirectives(options);
+  refuseContradictions(options, owned);
+  const set = new Set(options.directives.map((directive) => directive.name));
+  const lines = [
+    "# Written by Rekindle at every start; changes made here are lost. Change your own redis.conf instead.",
+    ...(options.userFile === undefined ? [] : [`include ${quoteArgument(options.userFile)}`]),
+    ...[...owned].map(([name, value]) => `${name} ${value}`),
+    ...Object.entries(unlessSet)
+      .filter(([name]) => !set.has(name))
+      .map(([name, value]) => `${name} ${value}`),
+    ...userLines(options),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+/** Defaults of ours that a user's file may change. */
+const unlessSet: Readonly<Record<string, string>> = {
+  // A full sync would otherwise wait five seconds for company.
+  "repl-diskless-sync-delay": "0",
+  // The peers are on other hosts; without a password protected mode would shut them out.
+  "protected-mode": "no",
+};
+
+function ownedDirectives(options: ServerOptions): ReadonlyMap<string, string> {
+  const { server, port, busPort, tls, credentials } = options;
+  const owned = new Map<string, string>([
+    ["port", tls ? "0" : `${port}`],
+    ["dir", quoteArgument(options.dir)],
+    ["daemonize", "no"],
+    ["cluster-enabled", "yes"],
+    ["cluster-config-file", options.nodesFile],
+    ["cluster-node-timeout", `${options.nodeTimeoutMs}`],
+    ["cluster-announce-ip", quoteArgument(options.ip)],
+  ]);
+  if (busPort !== port + 10_000) {
+    if (!isAtLeast(server.version, [7, 0])) {
+      throw new RekindleError(
+        "configuration",
+        `bus port ${busPort} is not port + 10000, and Redis ${server.version.join(".")} knows no other`,
+        {
+          hint: `leave --bus-port out, or use Redis 7.0 or later`,
+        },
+      );
+    }
+    owned.set("cluster-port", `${busPort}`);
+  }
+  if (tls) {
+    owned.set("tls-port", `${port}`);
+    owned.set("tls-cluster", "yes");
+    owned.set("tls-replication", "yes");
+    owned.set("tls-cert-file", quoteArgument(tls.cert));
+    owned.set("tls-key-file", quoteArgument(tls.key));
+    owned.set("tls-ca-cert-file", quoteArgument(tls.ca));
+    owned.set("tls-auth-clients", { required: "yes", optional: "optional", no: "no" }[tls.clients]);
+  }
+  const password = credentials.password && quoteArgument(credentials.password);
+  if (password !== undefined) {
+    owned.set("masterauth", password);
+    if (credentials.user === undefined) owned.set("requirepass", password);
+    else owned.set("masteruser", quoteArgument(credentials.user));
+  }
+  return owned;
+}
+
+/** Never ours to set, and of no use beside Rekindle: each would break what it does. */
+const forbidden: Readonly<Record<string, string>> = {
+  replicaof: "roles are Rekindle's to give",
+  slaveof: "roles are Rekindle's to give",
+  "cluster-announce-port": "the peers' addresses are those that discovery names",
+  "cluster-announce-tls-port": "the peers' addresses are those that discovery names",
+  "cluster-announce-bus-port": "the peers' addresses are those that discovery names",
+  requirepass: "Rekindle has to know it: give it with --password-file",
+  masterauth: "Rekindle has to know it: give it with --password-file",
+  masteruser: "Rekindle has to know it: give it with --user",
+  "tls-port": "turn TLS on with --tls-cert, --tls-key and --tls-ca",
+};
+
+function refuseContradictions(
+  { directives }: ServerOptions,
+  owned: ReadonlyMap<string, string>,
+): void {
+  const wrong = directives.flatMap(({ name, values, file, line }) => {
+    const ours = owned.get(name);
+    const isSecret = name === "requirepass" || name === "masterauth";
+    const said = isSecret ? "a value" : `"${values.join(" ")}"`;
+    if (ours === undefined) {
+      const why = forbidden[name];
+      return why === undefined ? [] : [`${name} in ${file}, line ${line} (${why})`];
+    }
+    if (
+      quoteArgument(Buffer.from(values.join(" "), "latin1")) === ours ||
+      values.join(" ") === ours
+    )
+      return [];
+    return [
+      `${name} is ${said} in ${file}, line ${line}, but ${isSecret ? "another one" : ours} by Rekindle's settings`,
+    ];
+  });
+  if (wrong.length === 0) return;
+  throw new RekindleError(
+    "configuration",
+    `your redis.conf sets what Rekindle decides: ${wrong.join("; ")}`,
+    {
+      hint: "take these lines out, or change Rekindle's settings to match",
+    },
+  );
+}
+
+/**
+ * The ACL user of Rekindle and of replication, where the user's own files do not define it. With it the default user, who
+ * would otherwise need no password, is turned off.
+ */
+function userLines({ credentials, directives, server }: ServerOptions): readonly string[] {
+  const { user, password } = credentials;
+  if (
+    user === undefined ||
+    password === undefined ||
+    directiveValue(directives, "aclfile") !== undefined
+  )
+    return [];
+  const defined = new Set(
+    directives
+      .filter((directive) => directive.name === "user")
+      .map((directive) => directive.values[0]),
+  );
+  const channels = isAtLeast(server.version, [6, 2]) ? " allchannels" : "";
+  const secret = quoteArgument(Buffer.concat([Buffer.from(">"), password]));
+  return [
+    ...(defined.has(user)
+      ? []
+      : [`user ${user} reset on ${secret} allkeys${channels} allcommands`]),
+    ...(defined.has("default") || user === "default" ? [] : ["user default off"]),
+  ];
+}
