@@ -8,7 +8,7 @@
 import { sameAddress } from "../address.ts";
 import { isFailed, myselfOf, type NodeEntry, type NodeTable, type SlotRange } from "./nodes.ts";
 import { newest } from "./shards.ts";
-import { isGoneOrFailed, type Topology } from "./topology.ts";
+import type { Topology } from "./topology.ts";
 import type { Member, Self } from "./types.ts";
 
 export type Role =
@@ -79,8 +79,9 @@ function absentEntry(
   const known = newest(entries);
   const shard = topology.shards.find((one) => one.alphaId === id);
   if (known === undefined) return undefined;
-  // A ghost that owns nothing is on its way out; writing it down would bring it back.
-  if (shard === undefined && isGoneOrFailed(topology, id)) return undefined;
+  // Whoever owns nothing is left to gossip, which brings it back if it lives: another node that starts just now may have
+  // everybody forget it, and we would not hear of that. With nobody to gossip with, the old table is all there is.
+  if (shard === undefined && topology.members.length > 0) return undefined;
   const named = topology.silent.find((peer) =>
     entries.some((entry) => entry.address && sameAddress(entry.address, peer.address)),
   );

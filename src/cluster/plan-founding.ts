@@ -7,13 +7,11 @@
  */
 import { compareNames } from "../address.ts";
 import { becomeTable } from "./build-table.ts";
+import { hastenAlphas, isHastened, restoreNodeTimeouts } from "./hasten.ts";
 import { countSlots, myselfOf, type SlotRange, slotCount } from "./nodes.ts";
 import { countGaps, introduce } from "./plan-introductions.ts";
 import { knowsAt, type Topology } from "./topology.ts";
 import type { Member, Observation, Plan, Step } from "./types.ts";
-
-/** While a late alpha waits for `cluster_state:ok`, its node timeout is this; Redis' least rejoin delay (CLUSTER_MIN_REJOIN_DELAY). */
-export const foundingNodeTimeoutMs = 500;
 
 export function planFounding(observation: Observation, topology: Topology): Plan {
   const { policy, self, peers, waitedMs } = observation;
@@ -85,22 +83,21 @@ function coordinate(observation: Observation, topology: Topology): Plan {
   const seats = assignSeats(observation, topology);
   const alphas = seats.flatMap((seat) => (seat.alpha ? [seat.alpha] : []));
   const betas = topology.members.filter((member) => !alphas.includes(member));
-  const setUp = [...seats.flatMap(seatAlpha), ...claimBetas(betas, seats.length)];
+  const setUp = [
+    ...seats.flatMap((seat) => seatAlpha(observation, seat)),
+    ...claimBetas(betas, seats.length),
+  ];
   if (setUp.length > 0)
     return {
       kind: "act",
       reason: "founding: claim the alphas and give them their slots",
       steps: setUp,
     };
-  const steps = [
-    ...introduce(topology.members),
-    ...assignBetas(betas, alphas),
-    ...hastenAlphas(observation, alphas),
-  ];
+  const steps = [...introduce(topology.members), ...assignBetas(betas, alphas)];
   const unsettled = disagreement(topology.members, betas);
   if (unsettled !== undefined) return { kind: "act", reason: `founding: ${unsettled}`, steps };
   const late = observation.self
-    ? alphas.filter((alpha) => isHastened(observation, alpha))
+    ? alphas.filter((alpha) => isHastened(observation.policy, alpha))
     : topology.members;
   const waiting = late.filter(
     (node) => !node.seen.clusterOk || (!isAlphaSeat(node, alphas) && !node.seen.inSync),
@@ -112,7 +109,7 @@ function coordinate(observation: Observation, topology: Topology): Plan {
       steps,
     };
   }
-  const restore = restoreNodeTimeouts(observation, topology.members);
+  const restore = restoreNodeTimeouts(observation.policy, topology.members);
   return finish(observation, topology, seats, restore);
 }
 
@@ -201,15 +198,13 @@ export function foundingRanges(alphaCount: number): readonly SlotRange[] {
  * Rule 5: the claim is a compare-and-set, it fails on a node that has an epoch or knows a cluster. Slots follow only after
  * another look has shown that the claim is ours.
  */
-function seatAlpha({ alpha, epoch, slots }: Seat): readonly Step[] {
+function seatAlpha({ policy }: Observation, { alpha, epoch, slots }: Seat): readonly Step[] {
   const entry = alpha && myselfOf(alpha.seen.table);
   if (!alpha || !entry || countSlots(entry.slots) > 0) return [];
   const isUnclaimed = entry.epoch === 0 && alpha.seen.table.nodes.length === 1;
-  return [
-    isUnclaimed
-      ? { kind: "claim", at: alpha, epoch }
-      : { kind: "add-slots", at: alpha, slots: [slots] },
-  ];
+  const claim: readonly Step[] = isUnclaimed ? [{ kind: "claim", at: alpha, epoch }] : [];
+  const first = [...claim, ...hastenAlphas(policy, [alpha])];
+  return first.length > 0 ? first : [{ kind: "add-slots", at: alpha, slots: [slots] }];
 }
 
 /** Distinct epochs for the betas too: nodes that meet with equal epochs would first have to settle that. */
@@ -265,33 +260,4 @@ function disagreement(members: readonly Member[], betas: readonly Member[]): str
   const unassigned = betas.filter((beta) => beta.seen.role !== "beta").length;
   if (unassigned > 0) return `${unassigned} betas have no alpha yet`;
   return countGaps(members) > 0 ? "the nodes have yet to hear of each other" : undefined;
-}
-
-/**
- * A master that was up for more than two seconds without slots holds itself in `fail` for a node timeout after it first
- * sees a majority (`clusterUpdateState`, 6.0 to 8.6). A short timeout for that moment makes it half a second. Younger ones
- * do not need it: they look at the majority only after those two seconds.
- */
-function hastenAlphas({ policy }: Observation, alphas: readonly Member[]): readonly Step[] {
-  if (policy.nodeTimeoutMs <= foundingNodeTimeoutMs) return [];
-  return alphas.flatMap((at): Step[] =>
-    !at.seen.clusterOk &&
-    at.seen.uptimeSeconds >= 2 &&
-    at.seen.nodeTimeoutMs === policy.nodeTimeoutMs
-      ? [{ kind: "node-timeout", at, ms: foundingNodeTimeoutMs }]
-      : [],
-  );
-}
-
-const isHastened = ({ policy }: Observation, { seen }: Member): boolean =>
-  seen.nodeTimeoutMs === foundingNodeTimeoutMs && policy.nodeTimeoutMs !== foundingNodeTimeoutMs;
-
-/** A coordinator that was killed may have left alphas with the short timeout; any boot sets it back. */
-export function restoreNodeTimeouts(
-  observation: Observation,
-  members: readonly Member[],
-): readonly Step[] {
-  return members
-    .filter((member) => member.seen.clusterOk && isHastened(observation, member))
-    .map((at) => ({ kind: "node-timeout", at, ms: observation.policy.nodeTimeoutMs }));
 }

@@ -2,8 +2,9 @@
  * What any node that starts mends on its way in: ghosts are forgotten, members that do not see each other are introduced,
  * a node timeout that a killed coordinator left short is set back, and everybody is told of this node.
  */
+
+import { restoreNodeTimeouts } from "./hasten.ts";
 import { myselfOf } from "./nodes.ts";
-import { restoreNodeTimeouts } from "./plan-founding.ts";
 import { introduce } from "./plan-introductions.ts";
 import { canComeBack, entryOf, isGoneOrFailed, knowsAt, type Topology } from "./topology.ts";
 import type { Observation, Self, Step } from "./types.ts";
@@ -17,7 +18,7 @@ export function healSteps(
   return [
     ...forgetGhosts(topology),
     ...introduce(known),
-    ...restoreNodeTimeouts(observation, known),
+    ...restoreNodeTimeouts(observation.policy, known),
     ...introduceSelf(topology, self),
   ];
 }

@@ -2,9 +2,10 @@
  * Who must still hear of whom. CLUSTER MEET carries what the sender knows of itself: role, slots and epoch. Left to gossip
  * alone, a young or renumbered cluster takes 4 to 12 seconds to agree; told again, it takes a round trip.
  */
+import { hastenAlphas, isHastened } from "./hasten.ts";
 import { countSlots, isAlpha, myselfOf } from "./nodes.ts";
 import { entryOf, knowsAt, type Topology } from "./topology.ts";
-import type { Member, Observation, Plan, Step } from "./types.ts";
+import type { Member, Observation, Plan, Policy, Step } from "./types.ts";
 
 /** The listener does not know the subject at its present address, or not in its present role with its present slots. */
 interface Gap {
@@ -63,10 +64,30 @@ export function awaitAgreement(
   if (waitedMs >= policy.peerWaitMs || known.every((member) => member.seen.clusterOk))
     return undefined;
   const gaps = findGaps(known);
-  if (gaps.length === 0) return undefined;
-  return {
-    kind: "act",
-    reason: "introducing nodes to each other until all agree",
-    steps: gaps.map(greet),
-  };
+  if (gaps.length > 0) {
+    return {
+      kind: "act",
+      reason: "introducing nodes to each other until all agree",
+      steps: gaps.map(greet),
+    };
+  }
+  return awaitHastened(policy, topology, known);
+}
+
+/** A founding that came late: its alphas are helped to `ok`, and get their node timeout back before we leave. */
+function awaitHastened(
+  policy: Policy,
+  topology: Topology,
+  known: readonly Member[],
+): Plan | undefined {
+  const isEmpty = known.every((member) => member.seen.keys === 0);
+  const steps = isEmpty
+    ? hastenAlphas(
+        policy,
+        topology.answeringAlphas.filter((alpha) => alpha.seen.uptimeSeconds > 2),
+      )
+    : [];
+  const late = known.filter((member) => isHastened(policy, member) && !member.seen.clusterOk);
+  if (steps.length === 0 && late.length === 0) return undefined;
+  return { kind: "act", reason: "helping the alphas to cluster_state:ok", steps };
 }

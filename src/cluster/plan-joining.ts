@@ -13,6 +13,7 @@ import type { Shard } from "./shards.ts";
 import { slotsWithoutOwner } from "./shards.ts";
 import {
   canComeBack,
+  entryOf,
   hasMajority,
   isGone,
   isGoneOrFailed,
@@ -22,13 +23,11 @@ import {
 } from "./topology.ts";
 import type { Member, Observation, Plan, Self, Step } from "./types.ts";
 
-export function planJoining(observation: Observation, topology: Topology): Plan {
-  const { self } = observation;
-  if (self === undefined) return { kind: "done", reason: "the cluster is founded" };
+export function planJoining(observation: Observation, topology: Topology, self: Self): Plan {
   return (
     awaitAlphas(observation, topology) ??
     awaitAgreement(observation, topology) ??
-    adoptIdleNodes(observation, topology) ??
+    adoptIdleNodes(observation, topology, self) ??
     replaceLostShard(observation, topology, self) ??
     joinAsBeta(observation, topology, self)
   );
@@ -64,25 +63,42 @@ function promoteForGoneAlpha(
 ): readonly Extract<Step, { kind: "promote" }>[] {
   if (!hasMajority(topology) || !isGone(topology, shard.alphaId)) return [];
   const best = bestBeta(shard.betas);
-  return best ? [{ kind: "promote", at: best, how: "force" }] : [];
+  return best && canBeElected(topology, best, shard.alphaId)
+    ? [{ kind: "promote", at: best, how: "force" }]
+    : [];
 }
 
-/** The beta that has processed most of its alpha's writes; never one in the middle of a full sync. */
+/**
+ * The beta that has processed most of its alpha's writes; never one in the middle of a full sync, nor one that never had
+ * anything from its alpha.
+ */
 export function bestBeta(betas: readonly Member[]): Member | undefined {
-  const whole = betas.filter((beta) => !beta.seen.syncing);
-  return whole.reduce<Member | undefined>(
+  const usable = betas.filter(({ seen }) => !seen.syncing && (seen.offset > 0 || seen.keys > 0));
+  return usable.reduce<Member | undefined>(
     (best, beta) => (best === undefined || beta.seen.offset > best.seen.offset ? beta : best),
     undefined,
   );
 }
 
+/**
+ * Enough voters know the beta as this alpha's. One asked too early loses its election, and Redis lets it try again only
+ * after four node timeouts (`clusterHandleSlaveFailover`: auth_retry_time).
+ */
+export function canBeElected(topology: Topology, beta: Member, alphaId: string): boolean {
+  const voters = topology.answeringAlphas.filter(
+    (alpha) => entryOf(alpha, beta.seen.id)?.alphaId === alphaId,
+  );
+  return voters.length >= topology.majority;
+}
+
 /** Nodes that a founding or a join left behind blank: introduce them, and make them betas. */
 function adoptIdleNodes(
-  { policy, waitedMs, self }: Observation,
+  { policy, waitedMs }: Observation,
   topology: Topology,
+  self: Self,
 ): Plan | undefined {
   const idle = topology.members.filter((member) => isIdle(topology, member));
-  if (idle.length === 0 || self === undefined || waitedMs >= policy.peerWaitMs) return undefined;
+  if (idle.length === 0 || waitedMs >= policy.peerWaitMs) return undefined;
   const choices = chooseAlphas(topology, [...idle.map((member) => member.name), self.name]);
   const steps = idle.flatMap((at): Step[] => {
     const alphaId = choices.get(at.name);

@@ -10,7 +10,7 @@ import { isAlpha, myselfOf, type NodeEntry, type NodeTable } from "./nodes.ts";
 import { planFounding } from "./plan-founding.ts";
 import { healSteps } from "./plan-healing.ts";
 import { awaitAgreement } from "./plan-introductions.ts";
-import { bestBeta, chooseAlphas } from "./plan-joining.ts";
+import { bestBeta, canBeElected, chooseAlphas } from "./plan-joining.ts";
 import type { Shard } from "./shards.ts";
 import {
   canComeBack,
@@ -89,7 +89,9 @@ function guardData(
     (id) => canComeBack(topology, id) || !isGoneOrFailed(topology, id),
   );
   const isEmpty = self.data === "none";
-  if (best !== undefined) return promoteBeta(topology, best, isEmpty, pending.length === 0);
+  if (best !== undefined) {
+    return promoteBeta(topology, shard.alphaId, best, isEmpty, pending.length === 0);
+  }
   const syncing = shard.betas.find((beta) => beta.seen.syncing);
   if (isEmpty && syncing)
     return {
@@ -122,6 +124,7 @@ function refuseUnreadSnapshot(): Plan {
 
 function promoteBeta(
   topology: Topology,
+  ownId: string,
   best: Member,
   isEmpty: boolean,
   allBetasAnswered: boolean,
@@ -131,7 +134,14 @@ function promoteBeta(
     reason: `promoting ${best.name}: its memory is newer than this alpha's disk`,
     steps: [{ kind: "promote", at: best, how }],
   });
-  if (hasMajority(topology)) return promote("force");
+  if (hasMajority(topology)) {
+    return canBeElected(topology, best, ownId)
+      ? promote("force")
+      : {
+          kind: "wait",
+          reason: `${best.name} has newer data; too few alphas know it as a beta yet`,
+        };
+  }
   // Nobody can vote. An old snapshot is still worth serving; an empty disk is not, and its one owner is this node, which is
   // not running: a beta that nobody competes with may take over without a vote.
   if (!isEmpty) return undefined;

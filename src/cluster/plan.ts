@@ -19,7 +19,10 @@ export function plan(observation: Observation): Plan {
   if (refusal) return refusal;
   if (self?.table) return planReturning(observation, topology, self, self.table);
   if (self && self.data !== "none") return refuseUnownedData();
-  return topology.formed ? planJoining(observation, topology) : planFounding(observation, topology);
+  // From outside there is nobody to join: founding says when there is nothing left to do.
+  return self && topology.formed
+    ? planJoining(observation, topology, self)
+    : planFounding(observation, topology);
 }
 
 /** Some peer answers, and none lets us in: the fault is on our side, and no waiting mends it. */
