@@ -16,14 +16,23 @@ export function installDependencies() {
   say("installing dependencies (npm ci)");
   // npm of Node 20 warns that some packages want a newer Node; they get it, it is one of the packages.
   run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
-  if (!existsSync(node)) fail(`there is no Node 26 package for ${process.platform} on ${process.arch}`, "use Linux or macOS on x64 or arm64");
+  if (!existsSync(node))
+    fail(
+      `there is no Node 26 package for ${process.platform} on ${process.arch}`,
+      "use Linux or macOS on x64 or arm64",
+    );
   writeFileSync(stamp, lock);
 }
 
 /** Builds dist/rekindle, unless it is newer than everything it is made of. */
 export function buildExecutable() {
   const target = join(root, "dist/rekindle");
-  const sources = [...listFiles("src"), "package.json", "package-lock.json", "scripts/build.mjs"].map((file) => join(root, file));
+  const sources = [
+    ...listFiles("src"),
+    "package.json",
+    "package-lock.json",
+    "scripts/build.mjs",
+  ].map((file) => join(root, file));
   const builtAt = existsSync(target) ? statSync(target).mtimeMs : 0;
   if (sources.every((file) => statSync(file).mtimeMs < builtAt)) return;
   say("building dist/rekindle");
@@ -32,13 +41,20 @@ export function buildExecutable() {
 
 function listFiles(folder) {
   const entries = readdirSync(join(root, folder), { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map((entry) => relative(root, join(entry.parentPath ?? entry.path, entry.name)));
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(root, join(entry.parentPath ?? entry.path, entry.name)));
 }
 
 /** Runs a command with our output; ends this process with its exit code where it fails. */
 export function run(command, args, options = {}) {
   try {
-    execFileSync(command, args, { cwd: root, stdio: "inherit", env: pinnedEnvironment(), ...options });
+    execFileSync(command, args, {
+      cwd: root,
+      stdio: "inherit",
+      env: pinnedEnvironment(),
+      ...options,
+    });
   } catch (thrown) {
     process.exit(thrown.status ?? 1);
   }

@@ -139,7 +139,10 @@ export function readSettings<D extends Described>(
       throw new RekindleError(
         from.startsWith("--") ? "usage" : "configuration",
         `${from} is "${value}", ${(cause as Error).message}`,
-        { cause },
+        {
+          hint: `change it, or leave it out for ${setting.defaultText ?? setting.fallback ?? "none"}`,
+          cause,
+        },
       );
     }
   }

@@ -92,6 +92,7 @@ function readAnswer(replies: readonly Reply[]): PeerAnswer {
   if (id === undefined)
     return { state: "denied", why: "its node table does not say which node it is" };
   const clusterInfo = parseInfo(String(cluster));
+  const uptimeSeconds = Number(parseInfo(String(server)).get("uptime_in_seconds") ?? 0);
   const currentEpoch = Number(clusterInfo.get("cluster_current_epoch") ?? 0);
   return {
     state: "answered",
@@ -99,21 +100,27 @@ function readAnswer(replies: readonly Reply[]): PeerAnswer {
     table: { ...table, currentEpoch },
     clusterOk: clusterInfo.get("cluster_state") === "ok",
     keys: Number(keys),
-    ...readReplication(parseInfo(String(replication))),
-    uptimeSeconds: Number(parseInfo(String(server)).get("uptime_in_seconds") ?? 0),
+    ...readReplication(parseInfo(String(replication)), uptimeSeconds),
+    uptimeSeconds,
     nodeTimeoutMs: Array.isArray(timeout) ? Number(timeout[1]) : undefined,
   };
 }
 
 function readReplication(
   info: ReadonlyMap<string, string>,
-): Pick<Answer, "role" | "offset" | "inSync" | "syncing"> {
+  uptimeSeconds: number,
+): Pick<Answer, "role" | "offset" | "inSync" | "syncing" | "hasFollowed"> {
   const isBeta = info.get("role") === "slave";
+  const isLinked = info.get("master_link_status") === "up";
   const syncing = info.get("master_sync_in_progress") === "1";
+  // A link that never was is down "since" 1970 up to 6.0 and since -1 later; the counters of this life are no older than it.
+  const downSeconds = Number(info.get("master_link_down_since_seconds") ?? -1);
+  const wasLinked = downSeconds >= 0 && downSeconds <= uptimeSeconds;
   return {
     role: isBeta ? "beta" : "alpha",
     offset: Number(info.get(isBeta ? "slave_repl_offset" : "master_repl_offset") ?? 0),
-    inSync: isBeta && info.get("master_link_status") === "up" && !syncing,
+    inSync: isBeta && isLinked && !syncing,
     syncing,
+    hasFollowed: isBeta && !syncing && (isLinked || wasLinked),
   };
 }

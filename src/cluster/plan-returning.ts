@@ -1,27 +1,16 @@
 /**
  * Coming back with the nodes.conf of an earlier life, at the same address or a new one.
- *
- * Rule 3: a returning alpha never overrules a live beta. Where its disk does not hold every acknowledged write, the beta's
- * memory is newer: the beta is promoted first and the old alpha returns as its beta. An empty alpha never wipes its replicas.
  */
 import { compareNames } from "../address.ts";
 import { becomeTable, type Role } from "./build-table.ts";
+import { guardData } from "./guard-data.ts";
 import { isAlpha, myselfOf, type NodeEntry, type NodeTable } from "./nodes.ts";
 import { planFounding } from "./plan-founding.ts";
 import { healSteps } from "./plan-healing.ts";
 import { awaitAgreement } from "./plan-introductions.ts";
-import { bestBeta, canBeElected, chooseAlphas } from "./plan-joining.ts";
-import type { Shard } from "./shards.ts";
-import {
-  canComeBack,
-  entryOf,
-  hasMajority,
-  isFunctioning,
-  isGoneOrFailed,
-  nameOf,
-  type Topology,
-} from "./topology.ts";
-import type { Member, Observation, Plan, Self, Step } from "./types.ts";
+import { chooseAlphas } from "./plan-joining.ts";
+import { entryOf, isFunctioning, nameOf, type Topology } from "./topology.ts";
+import type { Observation, Plan, Self, Step } from "./types.ts";
 
 export function planReturning(
   observation: Observation,
@@ -73,84 +62,6 @@ function followAlpha(topology: Topology, alphaId: string | undefined): string | 
     return alphaId;
   const successors = topology.members.flatMap((member) => entryOf(member, alphaId)?.alphaId ?? []);
   return successors.find((id) => topology.shards.some((shard) => shard.alphaId === id));
-}
-
-/** Rule 3, for an alpha that still owns its slots. Undefined: nothing is lost if it serves what its disk holds. */
-function guardData(
-  observation: Observation,
-  topology: Topology,
-  self: Self,
-  shard: Shard,
-): Plan | undefined {
-  if (self.data === "aof") return undefined;
-  const { policy, waitedMs } = observation;
-  const best = bestBeta(shard.betas.filter((beta) => beta.seen.keys > 0));
-  const pending = shard.absentBetas.filter(
-    (id) => canComeBack(topology, id) || !isGoneOrFailed(topology, id),
-  );
-  const isEmpty = self.data === "none";
-  if (best !== undefined) {
-    return promoteBeta(topology, shard.alphaId, best, isEmpty, pending.length === 0);
-  }
-  const syncing = shard.betas.find((beta) => beta.seen.syncing);
-  if (isEmpty && syncing)
-    return {
-      kind: "wait",
-      reason: `this alpha is empty and its beta ${syncing.name} is in the middle of a sync`,
-    };
-  if (pending.length === 0) return self.unreadSnapshot ? refuseUnreadSnapshot() : undefined;
-  const names = pending.map((id) => nameOf(topology, id)).join(", ");
-  if (isEmpty && (policy.onLostSlots === "wait" || waitedMs < policy.peerWaitMs)) {
-    return {
-      kind: "wait",
-      reason: `this alpha's disk is empty; its data may be on ${names}, which does not answer yet`,
-    };
-  }
-  if (!isEmpty && isFunctioning(topology) && waitedMs < policy.peerWaitMs) {
-    return { kind: "wait", reason: `newer data may be on ${names}, which does not answer yet` };
-  }
-  return undefined;
-}
-
-function refuseUnreadSnapshot(): Plan {
-  return {
-    kind: "refuse",
-    exit: "refused",
-    reason:
-      "the data folder holds a snapshot and no append-only file, and with appendonly yes the server would start empty",
-    hint: "start once with appendonly no, then CONFIG SET appendonly yes",
-  };
-}
-
-function promoteBeta(
-  topology: Topology,
-  ownId: string,
-  best: Member,
-  isEmpty: boolean,
-  allBetasAnswered: boolean,
-): Plan | undefined {
-  const promote = (how: "force" | "takeover"): Plan => ({
-    kind: "act",
-    reason: `promoting ${best.name}: its memory is newer than this alpha's disk`,
-    steps: [{ kind: "promote", at: best, how }],
-  });
-  if (hasMajority(topology)) {
-    return canBeElected(topology, best, ownId)
-      ? promote("force")
-      : {
-          kind: "wait",
-          reason: `${best.name} has newer data; too few alphas know it as a beta yet`,
-        };
-  }
-  // Nobody can vote. An old snapshot is still worth serving; an empty disk is not, and its one owner is this node, which is
-  // not running: a beta that nobody competes with may take over without a vote.
-  if (!isEmpty) return undefined;
-  return allBetasAnswered
-    ? promote("takeover")
-    : {
-        kind: "wait",
-        reason: `this alpha's disk is empty, and too few alphas answer to promote ${best.name}`,
-      };
 }
 
 /**

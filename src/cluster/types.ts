@@ -17,6 +17,8 @@ export interface Answer {
   /** Beta: the link to its alpha is up and no full sync is under way. */
   readonly inSync: boolean;
   readonly syncing: boolean;
+  /** Beta: this process was linked to its alpha, so its memory is as new as the alpha's was; not just its own disk's. */
+  readonly hasFollowed: boolean;
   readonly uptimeSeconds: number;
   /** Undefined where our user may not ask. */
   readonly nodeTimeoutMs: number | undefined;

@@ -268,13 +268,13 @@ export async function writeKeys(
   count: number,
   options: AskOptions = {},
 ): Promise<void> {
-  for (const { alpha } of await shardsOf(nodes, options)) {
+  for (const { alpha, betas } of await shardsOf(nodes, options)) {
     const replies = await ask(
       alpha,
       Array.from({ length: count }, (_, i) => ["SET", `key:${i}`, `${i}`]),
       options,
     );
-    await ask(alpha, [["WAIT", 1, 5_000]], options);
+    if (betas.length > 0) await ask(alpha, [["WAIT", 1, 3_000]], options);
     if (replies.length !== count) throw new Error("a write was not answered");
   }
 }

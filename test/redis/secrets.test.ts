@@ -7,7 +7,10 @@ import { ask, bootAll, createNodes, type NodeGroup, untilWhole } from "./nodes-u
 import { until } from "./until.ts";
 
 /** Spaces, quotes, a dollar, a backslash, a percent sign and bytes that are no UTF-8. */
-const password = Buffer.concat([Buffer.from("a \"b\" 'c' $HOME `id` \\x41 #%@& é "), Buffer.from([0xff, 0xfe, 0x01])]);
+const password = Buffer.concat([
+  Buffer.from("a \"b\" 'c' $HOME `id` \\x41 #%@& é "),
+  Buffer.from([0xff, 0xfe, 0x01]),
+]);
 
 function passwordFile(group: NodeGroup, bytes: Buffer): string {
   const path = join(group.root, "password");
@@ -20,7 +23,9 @@ function everythingShown(group: NodeGroup): string {
   const shown = group.nodes.flatMap((node) => {
     const commandLine = readFileSync(`/proc/${node.process?.pid}/cmdline`, "latin1");
     const environment = readFileSync(`/proc/${node.process?.pid}/environ`, "latin1");
-    const readable = readdirSync(node.dir).filter((file) => (statSync(join(node.dir, file)).mode & 0o044) !== 0);
+    const readable = readdirSync(node.dir).filter(
+      (file) => (statSync(join(node.dir, file)).mode & 0o044) !== 0,
+    );
     const files = readable
       .filter((file) => statSync(join(node.dir, file)).isFile())
       .map((file) => readFileSync(join(node.dir, file), "latin1"));
@@ -31,7 +36,9 @@ function everythingShown(group: NodeGroup): string {
 
 test("a password of any bytes protects clients and replication, and is shown nowhere", async () => {
   await using group = createNodes(22300, 6);
-  bootAll(group.nodes, { flags: ["--password-file", passwordFile(group, password), "--log-level", "debug"] });
+  bootAll(group.nodes, {
+    flags: ["--password-file", passwordFile(group, password), "--log-level", "debug"],
+  });
   await untilWhole(group.nodes, 30_000, { password });
   const [first] = group.nodes;
   if (first === undefined) throw new Error("no node");
@@ -51,7 +58,9 @@ test("a password from the environment works, and does not stay in the server's e
 
 test("an ACL user of our own is made, replicates, and the default user is off", async () => {
   await using group = createNodes(22320, 6);
-  bootAll(group.nodes, { flags: ["--user", "keeper", "--password-file", passwordFile(group, password)] });
+  bootAll(group.nodes, {
+    flags: ["--user", "keeper", "--password-file", passwordFile(group, password)],
+  });
   await untilWhole(group.nodes, 30_000, { user: "keeper", password });
   const [first] = group.nodes;
   if (first === undefined) throw new Error("no node");
@@ -61,8 +70,18 @@ test("an ACL user of our own is made, replicates, and the default user is off", 
 test("an ACL user that the user's own redis.conf defines is taken as it is", async () => {
   await using group = createNodes(22330, 3);
   const config = join(group.root, "redis.conf");
-  writeFileSync(config, "user keeper on >secret allkeys allcommands\nuser default on nopass allkeys +ping\n");
-  const flags = ["--config", config, "--user", "keeper", "--password-file", passwordFile(group, Buffer.from("secret"))];
+  writeFileSync(
+    config,
+    "user keeper on >secret allkeys allcommands\nuser default on nopass allkeys +ping\n",
+  );
+  const flags = [
+    "--config",
+    config,
+    "--user",
+    "keeper",
+    "--password-file",
+    passwordFile(group, Buffer.from("secret")),
+  ];
   bootAll(group.nodes, { nodes: 3, replicas: 0, flags });
   await untilWhole(group.nodes, 30_000, { user: "keeper", password: Buffer.from("secret") });
   const [first] = group.nodes;
@@ -77,18 +96,70 @@ beforeAll(() => {
   tlsRoot = createNodes(0, 0);
   const at = (name: string) => join(tlsRoot.root, name);
   const openssl = (...args: string[]) => execFileSync("openssl", args, { stdio: "pipe" });
-  openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test ca", "-keyout", at("ca.key"), "-out", at("ca.crt"));
-  openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=node", "-keyout", at("node.key"), "-out", at("node.csr"));
-  openssl("x509", "-req", "-in", at("node.csr"), "-CA", at("ca.crt"), "-CAkey", at("ca.key"), "-CAcreateserial", "-days", "2", "-out", at("node.crt"));
+  openssl(
+    "req",
+    "-x509",
+    "-newkey",
+    "rsa:2048",
+    "-nodes",
+    "-days",
+    "2",
+    "-subj",
+    "/CN=test ca",
+    "-keyout",
+    at("ca.key"),
+    "-out",
+    at("ca.crt"),
+  );
+  openssl(
+    "req",
+    "-newkey",
+    "rsa:2048",
+    "-nodes",
+    "-subj",
+    "/CN=node",
+    "-keyout",
+    at("node.key"),
+    "-out",
+    at("node.csr"),
+  );
+  openssl(
+    "x509",
+    "-req",
+    "-in",
+    at("node.csr"),
+    "-CA",
+    at("ca.crt"),
+    "-CAkey",
+    at("ca.key"),
+    "-CAcreateserial",
+    "-days",
+    "2",
+    "-out",
+    at("node.crt"),
+  );
   tls = { cert: at("node.crt"), key: at("node.key"), ca: at("ca.crt") };
   return () => tlsRoot[Symbol.asyncDispose]();
 });
 
 test("with TLS, clients, replication and the bus are encrypted, and a client without a certificate is refused", async () => {
   await using group = createNodes(22340, 6);
-  const flags = ["--tls-cert", tls.cert, "--tls-key", tls.key, "--tls-ca", tls.ca, "--password-file", passwordFile(group, password)];
+  const flags = [
+    "--tls-cert",
+    tls.cert,
+    "--tls-key",
+    tls.key,
+    "--tls-ca",
+    tls.ca,
+    "--password-file",
+    passwordFile(group, password),
+  ];
   bootAll(group.nodes, { flags });
-  const files = { cert: readFileSync(tls.cert), key: readFileSync(tls.key), ca: readFileSync(tls.ca) };
+  const files = {
+    cert: readFileSync(tls.cert),
+    key: readFileSync(tls.key),
+    ca: readFileSync(tls.ca),
+  };
   const [first] = group.nodes;
   if (first === undefined) throw new Error("no node");
   const address = { ip: "127.0.0.1", port: first.port, busPort: 0 };
@@ -98,20 +169,27 @@ test("with TLS, clients, replication and the bus are encrypted, and a client wit
     async () => {
       try {
         const connection = await connect(address, options);
-        const [info, nodes] = await connection.send([["CLUSTER", "INFO"], ["CLUSTER", "NODES"]]);
+        const [info, nodes] = await connection.send([
+          ["CLUSTER", "INFO"],
+          ["CLUSTER", "NODES"],
+        ]);
         connection.close();
         return `${info}\n${nodes}`;
       } catch (thrown) {
         return String(thrown);
       }
     },
-    (seen) => seen.includes("cluster_state:ok") && (seen.match(/ connected/g) ?? []).length === 6 && (seen.match(/slave/g) ?? []).length === 3,
+    (seen) =>
+      seen.includes("cluster_state:ok") &&
+      (seen.match(/ connected/g) ?? []).length === 6 &&
+      (seen.match(/slave/g) ?? []).length === 3,
   );
   const connection = await connect(address, options);
   const [reply] = await connection.send([["CONFIG", "GET", "tls-*"]]);
   connection.close();
   const settings = (reply as string[]).join(" ");
-  for (const expected of ["tls-cluster yes", "tls-replication yes", "tls-auth-clients yes"]) expect(settings).toContain(expected);
+  for (const expected of ["tls-cluster yes", "tls-replication yes", "tls-auth-clients yes"])
+    expect(settings).toContain(expected);
   expect(settings).not.toContain("tls-port 0");
   await expect(ask(first, [["PING"]])).rejects.toThrow();
 });
