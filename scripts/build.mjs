@@ -26,10 +26,10 @@ await build({
   entryPoints: ["src/main.ts"],
   outfile: "dist/rekindle.cjs",
   format: "cjs",
-  // yargs reads import.meta.url, which CommonJS does not have. ssh and its native parts are for remote Docker
-  // engines over ssh only; they are left out.
+  // yargs reads import.meta.url, which CommonJS does not have.
   banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' },
   define: { ...common.define, "import.meta.url": "importMetaUrl" },
+  // Native speed-ups of a remote engine over ssh; their absence is caught.
   external: ["cpu-features", "*.node"],
   minifySyntax: true,
 });

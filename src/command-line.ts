@@ -3,6 +3,9 @@
  */
 import yargs, { type Argv } from "yargs";
 import * as cluster from "./commands/cluster.ts";
+import * as down from "./commands/down.ts";
+import * as status from "./commands/status.ts";
+import * as up from "./commands/up.ts";
 import { messageOf, RekindleError } from "./errors.ts";
 import { type Described, environmentOf, type Flags, flagOf } from "./settings.ts";
 import { version } from "./version.ts";
@@ -20,6 +23,13 @@ const verbs: readonly Verb[] = [
     describe: "decide what this node of a Redis Cluster must be, and become it",
     ...cluster,
   },
+  {
+    name: "status",
+    describe: "show a cluster: shards, lag, and what is wrong in words",
+    ...status,
+  },
+  { name: "up", describe: "start a local cluster of real nodes", ...up },
+  { name: "down", describe: "end a local cluster", ...down },
 ];
 
 /** @returns the exit code of the verb that ran. */

@@ -73,14 +73,6 @@ function report(thrown: unknown, argv: readonly string[]): number {
   return exit;
 }
 
-// As process 1 the kernel drops signals without a handler.
-for (const [signal, number] of [
-  ["SIGTERM", 15],
-  ["SIGINT", 2],
-] as const) {
-  process.once(signal, () => process.exit(128 + number));
-}
-
 const argv = process.argv.slice(2);
 main(argv).then(
   (exitCode) => process.exit(exitCode),

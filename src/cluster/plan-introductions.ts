@@ -8,12 +8,12 @@ import { entryOf, knowsAt, type Topology } from "./topology.ts";
 import type { Member, Observation, Plan, Policy, Step } from "./types.ts";
 
 /** The listener does not know the subject at its present address, or not in its present role with its present slots. */
-interface Gap {
+export interface Gap {
   readonly listener: Member;
   readonly subject: Member;
 }
 
-function findGaps(members: readonly Member[]): readonly Gap[] {
+export function findGaps(members: readonly Member[]): readonly Gap[] {
   const gaps: Gap[] = [];
   for (const listener of members) {
     for (const subject of members) {

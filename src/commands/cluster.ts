@@ -39,6 +39,7 @@ const askDeadlineMs = 1_000;
 
 /** Does not return where all goes well: the process is the server by then. */
 export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise<number> {
+  endOnSignals();
   const settings = readClusterSettings(flags, environment);
   const log = createLog(settings.logLevel, settings.logFormat);
   log.info("start", `rekindle ${version} cluster`, {
@@ -95,6 +96,12 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
   });
   process.chdir(files.dir);
   becomeServer(path, configurationFile, environment);
+}
+
+/** As process 1 the kernel drops signals without a handler. Nothing needs undoing: every step may be cut off. */
+function endOnSignals(): void {
+  process.once("SIGTERM", () => process.exit(128 + 15));
+  process.once("SIGINT", () => process.exit(128 + 2));
 }
 
 function dataFiles(settings: ClusterSettings, directives: readonly Directive[]): DataFiles {

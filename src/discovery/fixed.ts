@@ -28,7 +28,7 @@ export function discoverFixed(options: FixedOptions): Discovery {
   return {
     async find() {
       const peers = await Promise.all(
-        endpoints.map((endpoint) => resolve(endpoint, options.lookupDeadlineMs)),
+        endpoints.map((endpoint) => resolveEndpoint(endpoint, options.lookupDeadlineMs)),
       );
       const addressed = peers.filter((peer) => peer.address !== undefined);
       refuseDuplicates(addressed, (peer) => `${peer.address.ip}:${peer.address.port}`);
@@ -65,7 +65,8 @@ function findSelf(
   );
 }
 
-async function resolve(
+/** The peer with its address, or with the reason why its name has none. */
+export async function resolveEndpoint(
   endpoint: Endpoint & { readonly name: string },
   deadlineMs: number,
 ): Promise<Peer> {

@@ -1,0 +1,88 @@
+/**
+ * Starts a local cluster with either backend.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { checkCounts } from "../cluster/settings.ts";
+import { type LocalCluster, overBackend } from "./local-cluster.ts";
+import { findPorts } from "./ports.ts";
+import { endProcesses, type ProcessNode, runProcesses } from "./processes.ts";
+
+export interface LocalClusterOptions {
+  /** Six by default, betas included. */
+  readonly nodes?: number;
+  /** Betas of each alpha; one by default. */
+  readonly replicas?: number;
+  readonly backend?: "processes" | "containers";
+  /** First port for clients. Without it, the first free ones from 7001 on. */
+  readonly port?: number | undefined;
+  /** cluster-node-timeout in milliseconds; 5000 by default. */
+  readonly nodeTimeoutMs?: number;
+  /** Processes: the server's executable. */
+  readonly server?: string | undefined;
+  /** Processes: a redis.conf of your own. */
+  readonly config?: string | undefined;
+  /** Containers: the image; `rekindle:latest` by default. */
+  readonly image?: string | undefined;
+  /** Containers: the label by which `down` finds them. */
+  readonly name?: string | undefined;
+  /** Processes: where the nodes' folders go; a new temporary folder by default. It is removed in the end. */
+  readonly root?: string | undefined;
+  /** Processes: told at every change, for those who keep state. */
+  readonly onChange?: (nodes: readonly ProcessNode[]) => void;
+}
+
+const defaultPort = 7001;
+const noCredentials = { user: undefined, password: undefined };
+
+/**
+ * Starts all nodes; they found their cluster by themselves. Wait for it with `waitUntilWhole`.
+ *
+ * @example await using cluster = await startLocalCluster(); await cluster.waitUntilWhole();
+ */
+export async function startLocalCluster(options: LocalClusterOptions = {}): Promise<LocalCluster> {
+  const { nodes = 6, replicas = 1, nodeTimeoutMs = 5_000 } = options;
+  checkCounts(nodes, replicas);
+  const flags = [
+    "--nodes",
+    `${nodes}`,
+    "--replicas",
+    `${replicas}`,
+    "--node-timeout",
+    `${nodeTimeoutMs}ms`,
+  ];
+  if (options.backend === "containers") {
+    const { runContainers } = await import("./containers.ts");
+    const image = options.image ?? "rekindle:latest";
+    return overBackend(
+      await runContainers({ count: nodes, image, name: options.name ?? `${process.pid}`, flags }),
+      noCredentials,
+    );
+  }
+  const ports = await findPorts(nodes, options.port ?? defaultPort, options.port !== undefined);
+  const root = options.root ?? mkdtempSync(join(tmpdir(), "rekindle-"));
+  const processes = ports.map(
+    (port, index): ProcessNode => ({
+      name: `node-${index + 1}`,
+      port,
+      dir: join(root, `node-${index + 1}`),
+      identity: undefined,
+    }),
+  );
+  const server = options.server === undefined ? [] : ["--server", options.server];
+  const config = options.config === undefined ? [] : ["--config", options.config];
+  const backend = runProcesses(processes, {
+    root,
+    flags: [...flags, ...server, ...config],
+    onChange: options.onChange ?? (() => {}),
+  });
+  try {
+    await Promise.all(processes.map((node) => backend.start(node.name, true)));
+  } catch (thrown) {
+    await endProcesses(processes);
+    rmSync(root, { recursive: true, force: true });
+    throw thrown;
+  }
+  return overBackend(backend, noCredentials);
+}
