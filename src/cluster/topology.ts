@@ -110,8 +110,8 @@ export const hasMajority = (topology: Topology): boolean =>
   topology.answeringAlphas.length >= topology.majority;
 
 /**
- * Rule 2: the node is failed because the majority of the answering alphas, two at least, say so, or because its
- * address is nobody's any more and no peer has a live link to it.
+ * Rule 2: the node is failed because the majority of the answering alphas say so, or because its address is nobody's any
+ * more and no peer has a live link to it. Either counts only while a majority of all alphas answers: two at least.
  */
 export function isGoneOrFailed(topology: Topology, id: string): boolean {
   return hasMajority(topology) && (isFailedByMajority(topology, id) || isGone(topology, id));
@@ -123,7 +123,7 @@ function isFailedByMajority(topology: Topology, id: string): boolean {
     const entry = entryOf(alpha, id);
     return entry !== undefined && isFailed(entry);
   });
-  return votes.length >= 2 && votes.length > alphas.length / 2;
+  return votes.length > alphas.length / 2;
 }
 
 /** Rule 2, second half: positive evidence that nothing runs at any address the node was known at. */
