@@ -1,0 +1,91 @@
+// Base images from Debian's packages alone: debootstrap makes a small system, docker import makes it an image, and apt-get
+// inside it installs the server. For machines that reach Debian's mirrors and no image registry.
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { installPackages } from "./ensure-server.mjs";
+import { fail, say } from "./set-up.mjs";
+
+/** Which suite has which server. */
+export const bases = {
+  "redis6.0": { suite: "bullseye", server: "redis-server" },
+  "redis7.0": { suite: "bookworm", server: "redis-server" },
+  "redis8.0": { suite: "trixie", server: "redis-server" },
+  "redis8.6": { suite: "sid", server: "redis-server", from: "experimental" },
+  "valkey8.1": { suite: "trixie", server: "valkey-server" },
+  "valkey9.1": { suite: "sid", server: "valkey-server" },
+};
+export const defaultBase = "redis8.0";
+
+/** Makes the base unless it is there; the image's name. */
+export function makeBase(name) {
+  const image = `rekindle-base:${name}`;
+  if (has(image)) return image;
+  const { suite, server, from } = bases[name];
+  const system = makeSystem(suite);
+  say(`installing ${server} from ${from ?? suite}`);
+  const source =
+    from === undefined
+      ? ""
+      : `echo "deb ${mirror()} ${from} main" >/etc/apt/sources.list.d/${from}.list && `;
+  const target = from === undefined ? "" : `-t ${from} `;
+  // Unstable's lists may be older than they say they live; the packages are signed all the same.
+  const install = `${source}apt-get -o Acquire::Check-Valid-Until=false update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ${target}${server} && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /usr/share/doc /usr/share/man /usr/share/locale`;
+  const dockerfile = `FROM ${system}\nRUN ${install}\n`;
+  const { status, stderr, stdout } = spawnSync(
+    "docker",
+    ["build", "--network", "host", "--tag", image, "-"],
+    { input: dockerfile, encoding: "utf8" },
+  );
+  if (status !== 0)
+    fail(
+      `${server} cannot be installed: ${`${stdout}${stderr}`.trim().split("\n").slice(-4).join(" ")}`,
+      "check that Debian's mirror answers",
+    );
+  return image;
+}
+
+function makeSystem(suite) {
+  const image = `rekindle-debian:${suite}`;
+  if (has(image)) return image;
+  if (process.getuid?.() !== 0)
+    fail("debootstrap needs root", "run this as root, or name an image with --base");
+  if (!existsSync("/usr/sbin/debootstrap")) {
+    if (!existsSync("/usr/bin/apt-get"))
+      fail("there is no debootstrap", "install it, or name an image with --base");
+    installPackages(["debootstrap"]);
+  }
+  say(`making a Debian ${suite} with debootstrap, about half a minute`);
+  const folder = mkdtempSync(join(tmpdir(), "rekindle-base-"));
+  try {
+    execFileSync("debootstrap", ["--variant=minbase", suite, folder, mirror()], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    execFileSync("sh", [
+      "-c",
+      'tar -C "$1" --exclude=./var/cache/apt/archives/* --exclude=./var/lib/apt/lists/* -c . | docker import - "$2" >/dev/null',
+      "sh",
+      folder,
+      image,
+    ]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return image;
+}
+
+const has = (image) =>
+  spawnSync("docker", ["image", "inspect", image], { stdio: "ignore" }).status === 0;
+
+/** The machine's own mirror, where it is a Debian. */
+function mirror() {
+  const files = existsSync("/etc/apt")
+    ? ["/etc/apt/sources.list", ...globSync("/etc/apt/sources.list.d/*.{list,sources}")]
+    : [];
+  const texts = files.filter((file) => existsSync(file)).map((file) => readFileSync(file, "utf8"));
+  const found = texts.flatMap((text) => [
+    ...text.matchAll(/^(?:deb (?:\[[^\]]*\] )?|URIs: *)(https?:\/\/\S+\/debian\/?)(?=\s|$)/gm),
+  ]);
+  return found[0]?.[1] ?? "http://deb.debian.org/debian";
+}
