@@ -19,6 +19,7 @@ export default defineConfig({
         test: {
           ...slow,
           name: "containers",
+          globalSetup: ["test/containers/make-images.ts"],
           include: ["test/containers/**/*.test.ts"],
           testTimeout: 180_000,
           hookTimeout: 600_000,

@@ -1,0 +1,155 @@
+import type { StartedTestContainer } from "testcontainers";
+import { describe, expect, inject, test } from "vitest";
+import { until } from "../redis/until.ts";
+import {
+  type ContainerGroup,
+  cli,
+  createGroup,
+  destroy,
+  probe,
+  untilReady,
+} from "./containers-under-test.ts";
+
+async function alphaOf(group: ContainerGroup): Promise<StartedTestContainer> {
+  for (const container of group.containers) {
+    const nodes = await cli(container, "cluster", "nodes");
+    if (/myself,master .*\d+-\d+/.test(nodes)) return container;
+  }
+  throw new Error("no alpha among the containers");
+}
+
+async function writeKeys(group: ContainerGroup): Promise<void> {
+  const [first] = group.containers;
+  if (first)
+    await first.exec([
+      "sh",
+      "-c",
+      "c=redis-cli; command -v redis-cli >/dev/null || c=valkey-cli; for i in 1 2 3 4 5 6 7 8 9; do $c -c set key:$i $i; done",
+    ]);
+}
+
+async function countKeys(group: ContainerGroup): Promise<number> {
+  const counts = await Promise.all(
+    group.containers.map(async (container) =>
+      (await cli(container, "role")).startsWith("master")
+        ? Number(await cli(container, "dbsize"))
+        : 0,
+    ),
+  );
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+const images = inject("images");
+
+describe.skipIf(images.length === 0).each(images.length > 0 ? images : ["no image"])(
+  "%s",
+  (image) => {
+    test("six containers that share a DNS name found a cluster; without root, capabilities or a writable root", async () => {
+      await using group = await createGroup(image);
+      await Promise.all(Array.from({ length: 6 }, () => group.start()));
+      await untilReady(group.containers);
+      const [first] = group.containers;
+      expect(
+        (await first?.exec(["sh", "-c", "id -u; cat /proc/1/comm; touch /x 2>&1"]))?.output,
+      ).toMatch(/^999\n(redis|valkey)-server\n.*Read-only/s);
+
+      await writeKeys(group);
+      const alpha = await alphaOf(group);
+      await destroy(group, alpha);
+      await group.start();
+      await untilReady(group.containers);
+      expect(await countKeys(group)).toBe(9);
+    });
+
+    test("all containers restarted at once, with new addresses where Docker gives them, keep their data", async () => {
+      await using group = await createGroup(image);
+      await Promise.all(Array.from({ length: 6 }, () => group.start()));
+      await untilReady(group.containers);
+      await writeKeys(group);
+      await Promise.all(group.containers.map((container) => container.restart({ timeout: 0 })));
+      await untilReady(group.containers);
+      expect(await countKeys(group)).toBe(9);
+    });
+  },
+);
+
+describe.skipIf(images.length === 0)("probes", () => {
+  const [image = ""] = images.slice(-1);
+
+  test("before it is a server a node is neither alive nor ready; a blank server is alive, not ready, and says why", async () => {
+    await using group = await createGroup(image);
+    const peers = "127.0.0.1:6379,127.0.0.1:1,127.0.0.1:2";
+    const flags = ["--peers", peers, "--nodes", "3", "--replicas", "0"];
+    const container = await group.start({}, ["cluster", ...flags]);
+    expect((await probe(container, "liveness")).ready).toBe(false);
+    // A peer later by name would found the cluster: this one becomes blank at once.
+    const later = await group.start({}, [
+      "cluster",
+      "--peers",
+      `${peers.replace(":1,", ":9998,").replace(":2", ":9999")}`,
+      ...flags.slice(2),
+    ]);
+    await until(
+      "an alive server",
+      () => probe(later, "liveness"),
+      ({ ready }) => ready,
+    );
+    expect(await probe(later, "readiness")).toEqual({
+      ready: false,
+      output: "not ready: cluster_state is not ok",
+    });
+  });
+
+  test("with a password of any bytes both probes get in, and a wrong one is told", async () => {
+    await using group = await createGroup(image);
+    const environment = {
+      REKINDLE_PASSWORD: `a "b" 'c' $HOME \\ #%`,
+      REKINDLE_NODES: "3",
+      REKINDLE_REPLICAS: "0",
+    };
+    await Promise.all(Array.from({ length: 3 }, () => group.start(environment)));
+    const [first] = group.containers;
+    if (first === undefined) throw new Error("no container");
+    await until(
+      "ready",
+      () => probe(first, "readiness"),
+      ({ ready }) => ready,
+      60_000,
+    );
+    const wrong = await first.exec(["sh", "-c", "REKINDLE_PASSWORD=wrong readiness"]);
+    expect(wrong).toMatchObject({
+      exitCode: 1,
+      output: expect.stringContaining("refuses the password"),
+    });
+    expect((await first.exec(["sh", "-c", "REKINDLE_PASSWORD=wrong liveness"])).exitCode).toBe(0);
+  });
+
+  test("a server that is busy with a script is alive", async () => {
+    await using group = await createGroup(image);
+    await Promise.all(
+      Array.from({ length: 3 }, () => group.start({ REKINDLE_NODES: "3", REKINDLE_REPLICAS: "0" })),
+    );
+    await untilReady(group.containers);
+    const [first] = group.containers;
+    if (first === undefined) throw new Error("no container");
+    await first.exec([
+      "sh",
+      "-c",
+      'c=redis-cli; command -v redis-cli >/dev/null || c=valkey-cli; $c config set busy-reply-threshold 50 lua-time-limit 50 >/dev/null; $c config set lua-time-limit 50; ($c eval "while true do end" 0 >/dev/null 2>&1 &) ; sleep 1',
+    ]);
+    expect(await cli(first, "ping")).toContain("BUSY");
+    expect((await probe(first, "liveness")).ready).toBe(true);
+    await cli(first, "script", "kill");
+  });
+
+  test("each probe is one redis-cli call", async () => {
+    await using group = await createGroup(image);
+    const container = await group.start({}, ["cluster", "--dns", "redis-peers"]);
+    for (const which of ["readiness", "liveness"]) {
+      const script = `mkdir -p /data/bin && printf '#!/bin/sh\\necho call >>/data/calls\\n' >/data/bin/redis-cli && chmod +x /data/bin/redis-cli && rm -f /data/calls && PATH=/data/bin:$PATH ${which}; wc -l </data/calls`;
+      expect((await container.exec(["sh", "-c", script])).output.trim().split("\n").at(-1)).toBe(
+        "1",
+      );
+    }
+  });
+});

@@ -1,0 +1,110 @@
+/**
+ * Containers of the image as a careful operator runs them: no root, no capability, nothing to write but /data.
+ */
+import {
+  GenericContainer,
+  getContainerRuntimeClient,
+  Network,
+  type StartedNetwork,
+  type StartedTestContainer,
+  Wait,
+} from "testcontainers";
+import { parseInfo } from "../../src/redis/info.ts";
+import { until } from "../redis/until.ts";
+
+process.env.TESTCONTAINERS_RYUK_DISABLED = "true";
+
+export interface ContainerGroup extends AsyncDisposable {
+  readonly network: StartedNetwork;
+  readonly containers: StartedTestContainer[];
+  /** A container that finds its peers by the alias that all of them share. */
+  start(
+    environment?: Readonly<Record<string, string>>,
+    command?: readonly string[],
+  ): Promise<StartedTestContainer>;
+}
+
+const alias = "redis-peers";
+
+/** The builder has no method for it; its own modules set what is missing like this too. */
+class ReadOnlyContainer extends GenericContainer {
+  constructor(image: string) {
+    super(image);
+    this.hostConfig.ReadonlyRootfs = true;
+  }
+}
+
+export async function createGroup(image: string): Promise<ContainerGroup> {
+  const network = await new Network().start();
+  const containers: StartedTestContainer[] = [];
+  return {
+    network,
+    containers,
+    async start(environment = {}, command = ["cluster", "--dns", alias]) {
+      const container = await new ReadOnlyContainer(image)
+        .withNetwork(network)
+        .withNetworkAliases(alias)
+        .withDroppedCapabilities("ALL")
+        .withSecurityOpt("no-new-privileges")
+        .withEnvironment(environment)
+        .withCommand([...command])
+        .withWaitStrategy(Wait.forLogMessage(/./))
+        .start();
+      containers.push(container);
+      return container;
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(containers.map((container) => container.stop().catch(() => {})));
+      await network.stop();
+    },
+  };
+}
+
+/** Kills it with all that it holds. */
+export async function destroy(
+  group: ContainerGroup,
+  container: StartedTestContainer,
+): Promise<void> {
+  const client = await getContainerRuntimeClient();
+  await client.container.getById(container.getId()).remove({ force: true, v: true });
+  group.containers.splice(group.containers.indexOf(container), 1);
+}
+
+export async function cli(container: StartedTestContainer, ...args: string[]): Promise<string> {
+  const { output } = await container.exec([
+    "sh",
+    "-c",
+    'c=redis-cli; command -v redis-cli >/dev/null || c=valkey-cli; "$c" "$@"',
+    "sh",
+    ...args,
+  ]);
+  return output.trim();
+}
+
+export async function probe(container: StartedTestContainer, which: "readiness" | "liveness") {
+  const { exitCode, output } = await container.exec([which]);
+  return { ready: exitCode === 0, output: output.trim() };
+}
+
+/** Every container is ready, and knows just the others. */
+export async function untilReady(
+  containers: readonly StartedTestContainer[],
+  withinMs = 60_000,
+): Promise<void> {
+  await until(
+    "ready containers",
+    () =>
+      Promise.all(
+        containers.map(async (container) => {
+          const { output } = await probe(container, "readiness");
+          const known = parseInfo(await cli(container, "cluster", "info")).get(
+            "cluster_known_nodes",
+          );
+          const failed = (await cli(container, "cluster", "nodes")).includes("fail");
+          return `${output}${failed ? " fail" : ""} ${known}`;
+        }),
+      ),
+    (all) => all.every((one) => one === ` ${containers.length}`),
+    withinMs,
+  );
+}
