@@ -1,7 +1,7 @@
 // Builds dist/rekindle (one executable), the library bundles and their type declarations.
 // Runs on the pinned Node 26 only: `--build-sea` makes an executable of the Node that runs it.
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -21,24 +21,27 @@ const common = {
   define: { REKINDLE_VERSION: JSON.stringify(version) },
 };
 
+// Two bundles: what boots in a pod, and the tools, fifty times as large, which the executable carries as an asset.
+const commonJs = { ...common, format: "cjs", minifySyntax: true };
 await build({
-  ...common,
+  ...commonJs,
   entryPoints: ["src/main.ts"],
   outfile: "dist/rekindle.cjs",
-  format: "cjs",
+  external: ["./command-line.ts"],
+});
+await build({
+  ...commonJs,
+  entryPoints: ["src/command-line.ts"],
+  outfile: "dist/tools.cjs",
   // yargs reads import.meta.url, which CommonJS does not have.
   banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' },
   define: { ...common.define, "import.meta.url": "importMetaUrl" },
   // Native speed-ups of a remote engine over ssh; their absence is caught.
   external: ["cpu-features", "*.node"],
-  minifySyntax: true,
 });
 await build({
   ...common,
-  entryPoints: {
-    index: "src/index.ts",
-    ...(existsSync("src/local/index.ts") ? { testing: "src/local/index.ts" } : {}),
-  },
+  entryPoints: { index: "src/index.ts", testing: "src/local/index.ts" },
   outdir: "dist",
   format: "esm",
   packages: "external",
@@ -51,6 +54,7 @@ writeFileSync(
     main: "dist/rekindle.cjs",
     mainFormat: "commonjs",
     output: "dist/rekindle.new",
+    assets: { "tools.cjs": "dist/tools.cjs" },
     disableExperimentalSEAWarning: true,
     useCodeCache: true,
     execArgvExtension: "none",

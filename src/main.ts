@@ -7,6 +7,7 @@
  */
 import { parseArgs } from "node:util";
 import { codeOf, exitCodes, messageOf, RekindleError } from "./errors.ts";
+import { loadTools } from "./load-tools.ts";
 import { createLog, type LogFormat } from "./log.ts";
 import { type Described, type Flags, flagOf } from "./settings.ts";
 
@@ -25,7 +26,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const verb = await bootVerbs[name]?.();
   const flags = verb && readPlainFlags(verb.descriptions, rest);
   if (verb && flags) return verb.run(flags, process.env);
-  const { runCommandLine } = await import("./command-line.ts");
+  const { runCommandLine } = await loadTools();
   return runCommandLine(argv, process.env);
 }
 

@@ -8,7 +8,7 @@
 import { sameAddress } from "../address.ts";
 import { isFailed, myselfOf, type NodeEntry, type NodeTable, type SlotRange } from "./nodes.ts";
 import { newest } from "./shards.ts";
-import type { Topology } from "./topology.ts";
+import { entryOf, isFunctioning, isGoneOrFailed, type Topology } from "./topology.ts";
 import type { Member, Self } from "./types.ts";
 
 export type Role =
@@ -26,7 +26,9 @@ export function becomeTable(topology: Topology, self: Self, role: Role): NodeTab
   const myself = ownEntry(self, old, role);
   const others = [
     ...topology.members.map((member) => memberEntry(topology, member)),
-    ...[...topology.absent].flatMap(([id, entries]) => absentEntry(topology, id, entries, myself)),
+    ...[...topology.absent].flatMap(([id, entries]) =>
+      absentEntry(topology, id, entries, myself, self),
+    ),
   ];
   const ownEpochs = [self.table?.currentEpoch ?? 0, myself.epoch];
   return {
@@ -75,13 +77,12 @@ function absentEntry(
   id: string,
   entries: readonly NodeEntry[],
   myself: NodeEntry,
+  self: Self,
 ): NodeEntry | undefined {
   const known = newest(entries);
   const shard = topology.shards.find((one) => one.alphaId === id);
   if (known === undefined) return undefined;
-  // Whoever owns nothing is left to gossip, which brings it back if it lives: another node that starts just now may have
-  // everybody forget it, and we would not hear of that. With nobody to gossip with, the old table is all there is.
-  if (shard === undefined && topology.members.length > 0) return undefined;
+  if (shard === undefined && isLeftOut(topology, id, self)) return undefined;
   const named = topology.silent.find((peer) =>
     entries.some((entry) => entry.address && sameAddress(entry.address, peer.address)),
   );
@@ -98,4 +99,15 @@ function absentEntry(
     slots: shard?.slots ?? [],
     migrations: [],
   };
+}
+
+/**
+ * Of the silent ones that own nothing. A new node leaves them to gossip: another node that starts just now may have everybody
+ * forget one of them, and we would not hear of that. A returning node keeps them: when all start at once, those that know each
+ * other find each other again, and nobody gossips about a node that all have dropped. Ghosts nobody keeps.
+ */
+function isLeftOut(topology: Topology, id: string, self: Self): boolean {
+  if (self.table === undefined || isGoneOrFailed(topology, id)) return true;
+  const isKnown = topology.members.some((member) => entryOf(member, id) !== undefined);
+  return !isKnown && isFunctioning(topology);
 }

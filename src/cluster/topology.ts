@@ -82,19 +82,17 @@ export function entryOf(member: Member, id: string): NodeEntry | undefined {
 /** Tables never change once read; a hundred nodes ask each other's tables ten thousand times a look. */
 const indexes = new WeakMap<NodeTable, ReadonlyMap<string, NodeEntry>>();
 
-/** What members' tables, or with no member our own, say of nodes that did not answer. */
+/** What members' tables and our own say of nodes that did not answer. */
 function collectAbsent(
   members: readonly Member[],
   self: Self | undefined,
 ): ReadonlyMap<string, readonly NodeEntry[]> {
   const answering = new Set(members.map((member) => member.seen.id));
   const ownId = self?.table && myselfOf(self.table)?.id;
-  const tables =
-    members.length > 0
-      ? members.map((member) => member.seen.table)
-      : self?.table
-        ? [self.table]
-        : [];
+  const tables = [
+    ...members.map((member) => member.seen.table),
+    ...(self?.table ? [withoutLinks(self.table)] : []),
+  ];
   const absent = new Map<string, NodeEntry[]>();
   for (const node of tables.flatMap((table) => table.nodes)) {
     if (answering.has(node.id) || node.id === ownId) continue;
@@ -104,6 +102,12 @@ function collectAbsent(
   }
   return absent;
 }
+
+/** The links in a nodes.conf are those of another life. */
+const withoutLinks = (table: NodeTable): NodeTable => ({
+  ...table,
+  nodes: table.nodes.map((node) => ({ ...node, linkUp: false })),
+});
 
 /** Enough owners of slots answer us to decide for the cluster. */
 export const hasMajority = (topology: Topology): boolean =>

@@ -54,7 +54,7 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
   const files = dataFiles(settings, directives);
   const discovery = await createDiscovery(settings);
   const server = findServer(settings.server, environment.PATH ?? "");
-  server.catch(() => {}); // Awaited below; until then a missing server is not an unhandled rejection.
+  server.catch(() => {}); // Awaited in onSelf; until then a missing server is not an unhandled rejection.
   requireWritable(files.dir);
   lockFolder(files.dir);
 

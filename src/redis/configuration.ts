@@ -3,7 +3,7 @@
  */
 import { RekindleError } from "../errors.ts";
 import type { Credentials } from "./connection.ts";
-import { isAtLeast, type Server } from "./server.ts";
+import type { Server } from "./server.ts";
 import { type Directive, directiveValue, quoteArgument } from "./user-configuration.ts";
 
 export interface ServerOptions {
@@ -67,10 +67,10 @@ function ownedDirectives(options: ServerOptions): ReadonlyMap<string, string> {
     ["cluster-announce-ip", quoteArgument(options.ip)],
   ]);
   if (busPort !== port + 10_000) {
-    if (!isAtLeast(server.version, [7, 0])) {
+    if (!server.hasBusPort) {
       throw new RekindleError(
         "configuration",
-        `bus port ${busPort} is not port + 10000, and Redis ${server.version.join(".")} knows no other`,
+        `bus port ${busPort} is not port + 10000, and ${server.path} knows no other`,
         {
           hint: `leave --bus-port out, or use Redis 7.0 or later`,
         },
@@ -157,7 +157,7 @@ function userLines({ credentials, directives, server }: ServerOptions): readonly
       .filter((directive) => directive.name === "user")
       .map((directive) => directive.values[0]),
   );
-  const channels = isAtLeast(server.version, [6, 2]) ? " allchannels" : "";
+  const channels = server.hasChannelRules ? " allchannels" : "";
   const secret = quoteArgument(Buffer.concat([Buffer.from(">"), password]));
   return [
     ...(defined.has(user)

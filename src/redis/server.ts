@@ -1,54 +1,78 @@
 /**
- * Finds the server's executable and its version: redis-server or valkey-server, whichever is there.
+ * Finds the server's executable, redis-server or valkey-server, whichever is there, and what it can do.
  */
-import { execFile } from "node:child_process";
-import { accessSync, constants, statSync } from "node:fs";
+import { accessSync, constants, readFileSync, statSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { messageOf, RekindleError } from "../errors.ts";
 
 export interface Server {
   /** Absolute: execve searches no PATH. */
   readonly path: string;
-  readonly product: "redis" | "valkey";
-  /** Major and minor, compared with `isAtLeast`. */
-  readonly version: readonly [major: number, minor: number];
+  /** `cluster-port`, new in 7.0. */
+  readonly hasBusPort: boolean;
+  /** Channels in ACL rules, new in 6.2. */
+  readonly hasChannelRules: boolean;
 }
 
 const names = ["redis-server", "valkey-server"];
-const oldest: Server["version"] = [6, 0];
 
 /**
  * @param named the path or name from the settings; `undefined` searches the PATH.
- * @throws RekindleError `serverNotFound`, or `serverNotUsable` for one that is too old or no server.
+ * @throws RekindleError `serverNotFound`, or `serverNotUsable` for one that is older than 6.0, or no server.
  */
 export async function findServer(named: string | undefined, searchPath: string): Promise<Server> {
   const path = locate(named, searchPath);
-  const output = await askVersion(path);
-  const match = /^(Redis|Valkey) server v=(\d+)\.(\d+)/.exec(output);
+  return inspect(path) ?? askVersion(path);
+}
+
+/**
+ * By the names of settings that the executable holds: running it to ask for its version would cost a boot as much CPU time as
+ * reading all peers. Undefined for a wrapper script, or for a server without what 6.0 brought.
+ */
+function inspect(path: string): Server | undefined {
+  const bytes = readFileSync(path);
+  if (!bytes.includes("io-threads")) return undefined;
+  return {
+    path,
+    hasBusPort: bytes.includes("cluster-port"),
+    hasChannelRules: bytes.includes("allchannels"),
+  };
+}
+
+async function askVersion(path: string): Promise<Server> {
+  const output = await runVersion(path);
+  const match = /^(?:Redis|Valkey) server v=(\d+)\.(\d+)/.exec(output);
   if (!match) {
     throw new RekindleError(
       "serverNotUsable",
       `${path} is no Redis or Valkey server: it says "${output.split("\n")[0]}"`,
-      {
-        hint: "name the server's executable with --server",
-      },
+      { hint: "name the server's executable with --server" },
     );
   }
-  const version = [Number(match[2]), Number(match[3])] as const;
-  if (!isAtLeast(version, oldest)) {
+  const [major, minor] = [Number(match[1]), Number(match[2])];
+  if (major < 6) {
     throw new RekindleError(
       "serverNotUsable",
-      `${path} is version ${version.join(".")}, older than ${oldest.join(".")}`,
-      {
-        hint: "use Redis 6.0 or later, or Valkey",
-      },
+      `${path} is version ${major}.${minor}, older than 6.0`,
+      { hint: "use Redis 6.0 or later, or Valkey" },
     );
   }
-  return { path, product: match[1] === "Valkey" ? "valkey" : "redis", version };
+  return { path, hasBusPort: major >= 7, hasChannelRules: major >= 7 || minor >= 2 };
 }
 
-export function isAtLeast(version: Server["version"], least: Server["version"]): boolean {
-  return version[0] !== least[0] ? version[0] > least[0] : version[1] >= least[1];
+async function runVersion(path: string): Promise<string> {
+  const { execFile } = await import("node:child_process");
+  return new Promise((resolve, reject) => {
+    execFile(path, ["--version"], { timeout: 10_000 }, (thrown, stdout) => {
+      if (thrown === null) return resolve(stdout);
+      reject(
+        new RekindleError("serverNotUsable", `${path} --version: ${messageOf(thrown)}`, {
+          hint: "check that the executable fits this machine",
+          cause: thrown,
+        }),
+      );
+    });
+  });
 }
 
 function locate(named: string | undefined, searchPath: string): string {
@@ -59,7 +83,7 @@ function locate(named: string | undefined, searchPath: string): string {
   );
   const present = candidates.filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile());
   const found = present.find(isExecutable);
-  if (found !== undefined) return resolve(found);
+  if (found !== undefined) return found;
   if (present[0] !== undefined) {
     throw new RekindleError("serverNotUsable", `${present[0]} is not executable`, {
       hint: "check its permissions",
@@ -79,18 +103,4 @@ function isExecutable(path: string): boolean {
   } catch {
     return false; // That is the answer.
   }
-}
-
-function askVersion(path: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    execFile(path, ["--version"], { timeout: 10_000 }, (thrown, stdout) => {
-      if (thrown === null) return resolve(stdout);
-      reject(
-        new RekindleError("serverNotUsable", `${path} --version: ${messageOf(thrown)}`, {
-          hint: "check that the executable fits this machine",
-          cause: thrown,
-        }),
-      );
-    });
-  });
 }
