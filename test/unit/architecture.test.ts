@@ -1,0 +1,61 @@
+/** The shape of the house: imports point down, the planner is pure, files are short. */
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const source = join(root, "src");
+const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter((file) =>
+  file.endsWith(".ts"),
+);
+
+/** Each room may import from those after it, and from the files that lie beside all rooms. */
+const rooms = ["commands", "local", "status", "cluster", "discovery", "redis"];
+const aboveAll = ["main.ts", "command-line.ts", "load-tools.ts", "index.ts"];
+
+function importsOf(file: string): readonly string[] {
+  const text = readFileSync(join(source, file), "utf8");
+  return [...text.matchAll(/(?:from|import\()\s*"(\.[^"]+)"/g)].map(([, path = ""]) =>
+    relative(source, resolve(source, dirname(file), path)),
+  );
+}
+
+test("imports point down only", () => {
+  for (const file of files.filter((one) => !aboveAll.includes(one))) {
+    const own = rooms.indexOf(dirname(file));
+    for (const imported of importsOf(file)) {
+      const other = rooms.indexOf(dirname(imported));
+      expect(aboveAll, `${file} imports ${imported}`).not.toContain(imported);
+      if (other >= 0) expect(own >= 0 && own <= other, `${file} imports ${imported}`).toBe(true);
+    }
+  }
+});
+
+test("the planner knows no clock, network, file, process or chance", () => {
+  const pure = files.filter((file) =>
+    /^cluster\/(plan|guard-data|hasten|topology|shards|separate-clusters|build-table|nodes|types)/.test(
+      file,
+    ),
+  );
+  expect(pure.length).toBeGreaterThan(10);
+  for (const file of pure) {
+    const text = readFileSync(join(source, file), "utf8").replace(/\/\*\*[\s\S]*?\*\/|\/\/.*/g, "");
+    expect(text, file).not.toMatch(
+      /\b(await|async|Date|performance|process|console|setTimeout|fetch)\b|Math\.random/,
+    );
+    for (const [, module] of text.matchAll(/from "(node:[^"]+)"/g))
+      expect(module, file).toBe("node:net");
+  }
+});
+
+test("no file is longer than 300 lines", () => {
+  for (const file of files)
+    expect(readFileSync(join(source, file), "utf8").split("\n").length, file).toBeLessThanOrEqual(
+      300,
+    );
+});
+
+test("the lockfile holds no registry address", () => {
+  expect(readFileSync(join(root, "package-lock.json"), "utf8")).not.toMatch(/"resolved": "https?:/);
+});

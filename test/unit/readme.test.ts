@@ -1,0 +1,36 @@
+/** The README tells the truth about settings and exit codes. REKINDLE_UPDATE_README=yes writes the table anew. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { clusterSettingDescriptions } from "../../src/cluster/settings.ts";
+import { exitCodes } from "../../src/errors.ts";
+import { type Described, environmentOf, flagOf } from "../../src/settings.ts";
+
+const file = new URL("../../README.md", import.meta.url);
+const readme = readFileSync(file, "utf8");
+
+function renderTable(descriptions: Described): string {
+  const rows = Object.entries(descriptions).map(
+    ([name, { describe, defaultText, fallback, choices, alsoEnvironment }]) => {
+      const variables = [environmentOf(name), ...(alsoEnvironment ?? [])]
+        .map((variable) => `\`${variable}\``)
+        .join(", ");
+      const allowed =
+        choices === undefined ? "" : ` (${choices.map((choice) => `\`${choice}\``).join(", ")})`;
+      const byDefault = defaultText ?? (fallback === undefined ? "" : `\`${fallback}\``);
+      return `| \`--${flagOf(name)}\` | ${describe}${allowed} | ${byDefault} | ${variables} |`;
+    },
+  );
+  return ["| flag | | default | variable |", "|---|---|---|---|", ...rows].join("\n");
+}
+
+test("the settings table of the README is that of the program", () => {
+  const table = `<!-- settings -->\n${renderTable(clusterSettingDescriptions)}\n<!-- /settings -->`;
+  const updated = readme.replace(/<!-- settings -->[\s\S]*<!-- \/settings -->/, table);
+  if (process.env.REKINDLE_UPDATE_README === "yes") writeFileSync(file, updated);
+  else expect(readme).toContain(table);
+});
+
+test("every exit code stands in the README", () => {
+  for (const code of Object.values(exitCodes))
+    expect(readme).toMatch(new RegExp(`^\\| (\\d+, )?${code}(, \\d+)? \\|`, "m"));
+});
