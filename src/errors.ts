@@ -40,6 +40,11 @@ export class RekindleError extends Error {
   }
 }
 
+/** Told by its name: the tools are a bundle of their own, with a class of their own. */
+export function isRekindleError(thrown: unknown): thrown is RekindleError {
+  return thrown instanceof Error && thrown.name === "RekindleError";
+}
+
 /** The message of anything that was thrown, on one line. */
 export function messageOf(thrown: unknown): string {
   const text = thrown instanceof Error ? thrown.message || thrown.name : String(thrown);

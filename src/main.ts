@@ -6,7 +6,7 @@
  * how to help.
  */
 import { parseArgs } from "node:util";
-import { codeOf, exitCodes, messageOf, RekindleError } from "./errors.ts";
+import { codeOf, exitCodes, isRekindleError, messageOf } from "./errors.ts";
 import { loadTools } from "./load-tools.ts";
 import { createLog, type LogFormat } from "./log.ts";
 import { type Described, type Flags, flagOf } from "./settings.ts";
@@ -60,7 +60,7 @@ function report(thrown: unknown, argv: readonly string[]): number {
     format === "json" || format === "text" ? format : ("auto" satisfies LogFormat),
     2,
   );
-  const isExpected = thrown instanceof RekindleError;
+  const isExpected = isRekindleError(thrown);
   const wantsStack = said("log-level", "REKINDLE_LOG_LEVEL") === "debug" || !isExpected;
   const exit = isExpected ? thrown.exitCode : exitCodes.defect;
   log.error("error", messageOf(thrown), {

@@ -38,6 +38,7 @@ export async function decideDestiny(options: BootOptions): Promise<Destiny> {
   const actor = createActor(observer, log, () => performance.now());
   const watcher = createWatcher(log, () => performance.now());
   let known = false;
+  let changedAt = startedAt;
   try {
     for (;;) {
       const waitedMs = performance.now() - startedAt;
@@ -51,8 +52,9 @@ export async function decideDestiny(options: BootOptions): Promise<Destiny> {
       known = true;
       const self = readSelf(peers, files, log);
       const views = await observer.look(peers.others);
-      watcher.observed(views);
-      const decision = plan({ policy, self, peers: views, waitedMs });
+      if (watcher.observed(views)) changedAt = performance.now();
+      const unchangedMs = performance.now() - changedAt;
+      const decision = plan({ policy, self, peers: views, unchangedMs });
       watcher.decided(decision);
       const destiny = await follow(decision, self, files, log, actor);
       if (destiny !== undefined) return destiny;

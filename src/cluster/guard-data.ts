@@ -63,7 +63,7 @@ function promoteBeta(
 }
 
 function guardEmpty(
-  { policy, waitedMs }: Observation,
+  { policy, unchangedMs }: Observation,
   topology: Topology,
   self: Self,
   shard: Shard,
@@ -72,7 +72,7 @@ function guardEmpty(
   const syncing = shard.betas.find((beta) => beta.seen.syncing);
   if (syncing) return wait(`this alpha is empty, and its beta ${syncing.name} is in a sync`);
   if (pending.length === 0) return self.unreadSnapshot ? refuseUnreadSnapshot() : undefined;
-  if (policy.onLostSlots === "empty" && waitedMs >= policy.peerWaitMs) return undefined;
+  if (policy.onLostSlots === "empty" && unchangedMs >= policy.peerWaitMs) return undefined;
   return wait(
     `this alpha's disk is empty; its data may be on ${namesOf(topology, pending)}, silent as yet`,
   );
@@ -80,11 +80,11 @@ function guardEmpty(
 
 /** A snapshot is worth serving where no newer data turns up in time. When all nodes start at once, it is what there is. */
 function guardSnapshot(
-  { policy, waitedMs }: Observation,
+  { policy, unchangedMs }: Observation,
   topology: Topology,
   pending: readonly string[],
 ): Plan | undefined {
-  if (pending.length === 0 || !isFunctioning(topology) || waitedMs >= policy.peerWaitMs)
+  if (pending.length === 0 || !isFunctioning(topology) || unchangedMs >= policy.peerWaitMs)
     return undefined;
   return wait(`newer data may be on ${namesOf(topology, pending)}, silent as yet`);
 }

@@ -14,7 +14,7 @@ import { knowsAt, type Topology } from "./topology.ts";
 import type { Member, Observation, Plan, Step } from "./types.ts";
 
 export function planFounding(observation: Observation, topology: Topology): Plan {
-  const { policy, self, peers, waitedMs } = observation;
+  const { policy, self, peers, unchangedMs } = observation;
   const own = self ? 1 : 0;
   const addressed = peers.filter((peer) => peer.address !== undefined).length + own;
   if (addressed < policy.nodes) {
@@ -24,7 +24,7 @@ export function planFounding(observation: Observation, topology: Topology): Plan
   if (self && !isCoordinator(self.name, topology)) return becomeBlank(observation, topology);
   const answering = topology.members.length + own;
   const missing = topology.silent.map((peer) => peer.name).join(", ");
-  if (answering < policy.nodes || (missing !== "" && waitedMs < policy.peerWaitMs)) {
+  if (answering < policy.nodes || (missing !== "" && unchangedMs < policy.peerWaitMs)) {
     return {
       kind: "wait",
       reason: `${answering} of ${Math.max(policy.nodes, addressed)} nodes answer; not yet: ${missing}`,
@@ -37,9 +37,9 @@ function isCoordinator(name: string, topology: Topology): boolean {
   return topology.silent.every((peer) => compareNames(peer.name, name) < 0);
 }
 
-function becomeBlank({ self, policy, waitedMs, peers }: Observation, topology: Topology): Plan {
+function becomeBlank({ self, policy, unchangedMs, peers }: Observation, topology: Topology): Plan {
   const cutOff = peers.every((peer) => peer.seen.state === "silent" && !peer.seen.refused);
-  if (cutOff && waitedMs < policy.peerWaitMs) {
+  if (cutOff && unchangedMs < policy.peerWaitMs) {
     return { kind: "wait", reason: "no peer can be reached: this node may be cut off from them" };
   }
   const last = topology.silent.at(-1)?.name ?? "";

@@ -57,11 +57,11 @@ export function countGaps(members: readonly Member[]): number {
  * left to itself: its tables may differ for a moment during a failover or a resharding.
  */
 export function awaitAgreement(
-  { policy, waitedMs }: Observation,
+  { policy, unchangedMs }: Observation,
   topology: Topology,
 ): Plan | undefined {
   const known = topology.members.filter((member) => !topology.blanks.includes(member));
-  if (waitedMs >= policy.peerWaitMs || known.every((member) => member.seen.clusterOk))
+  if (unchangedMs >= policy.peerWaitMs || known.every((member) => member.seen.clusterOk))
     return undefined;
   const gaps = findGaps(known);
   if (gaps.length > 0) {

@@ -14,6 +14,7 @@ import { slotsWithoutOwner } from "./shards.ts";
 import {
   canComeBack,
   entryOf,
+  hasLeftItsAddress,
   hasMajority,
   isGone,
   isGoneOrFailed,
@@ -29,12 +30,13 @@ export function planJoining(observation: Observation, topology: Topology, self: 
     awaitAgreement(observation, topology) ??
     adoptIdleNodes(observation, topology, self) ??
     replaceLostShard(observation, topology, self) ??
+    awaitSilent(topology, self) ??
     joinAsBeta(observation, topology, self)
   );
 }
 
 /** Shards whose alpha does not answer: promote a beta where that is safe, else give them the time to come back. */
-function awaitAlphas({ policy, waitedMs }: Observation, topology: Topology): Plan | undefined {
+function awaitAlphas({ policy, unchangedMs }: Observation, topology: Topology): Plan | undefined {
   const headless = topology.shards.filter((shard) => shard.alpha === undefined);
   const promotions = headless.flatMap((shard) => promoteForGoneAlpha(topology, shard));
   if (promotions.length > 0) {
@@ -45,7 +47,8 @@ function awaitAlphas({ policy, waitedMs }: Observation, topology: Topology): Pla
       steps: promotions,
     };
   }
-  if (waitedMs >= policy.peerWaitMs) return undefined;
+  // Without a majority nobody can be elected, and nothing better than waiting can be done.
+  if (unchangedMs >= policy.peerWaitMs && hasMajority(topology)) return undefined;
   const pending = headless.find(
     (shard) => shard.betas.length > 0 || !isGoneOrFailed(topology, shard.alphaId),
   );
@@ -93,12 +96,12 @@ export function canBeElected(topology: Topology, beta: Member, alphaId: string):
 
 /** Nodes that a founding or a join left behind blank: introduce them, and make them betas. */
 function adoptIdleNodes(
-  { policy, waitedMs }: Observation,
+  { policy, unchangedMs }: Observation,
   topology: Topology,
   self: Self,
 ): Plan | undefined {
   const idle = topology.members.filter((member) => isIdle(topology, member));
-  if (idle.length === 0 || waitedMs >= policy.peerWaitMs) return undefined;
+  if (idle.length === 0 || unchangedMs >= policy.peerWaitMs) return undefined;
   const choices = chooseAlphas(topology, [...idle.map((member) => member.name), self.name]);
   const steps = idle.flatMap((at): Step[] => {
     const alphaId = choices.get(at.name);
@@ -130,7 +133,7 @@ function replaceLostShard(
     (shard) => shard.alpha && countBetas(topology, shard) === 0,
   );
   if (hasOrphans) return undefined;
-  const { policy, waitedMs } = observation;
+  const { policy, unchangedMs } = observation;
   const returning = lost
     .flatMap((shard) => [shard.alphaId, ...shard.absentBetas])
     .filter((id) => canComeBack(topology, id));
@@ -142,7 +145,7 @@ function replaceLostShard(
   }
   if (
     returning.length > 0 ||
-    (newcomers(topology).length > 0 && waitedMs < policy.peerWaitMs) ||
+    (newcomers(topology).length > 0 && unchangedMs < policy.peerWaitMs) ||
     !hasMajority(topology)
   ) {
     return {
@@ -163,6 +166,21 @@ function replaceLostShard(
     reason: `serving slots ${describeSlots(slots)} empty: their alpha and all its betas are gone`,
     steps: healSteps(observation, topology, self),
     table,
+  };
+}
+
+/**
+ * A node has left its address while others are on their way: one of them may be that node. Whoever is last by name waits
+ * to see, and forgets it if not; the others go ahead.
+ */
+function awaitSilent(topology: Topology, self: Self): Plan | undefined {
+  const isLast = topology.silent.every((peer) => compareNames(peer.name, self.name) < 0);
+  const left = [...topology.absent.keys()].find((id) => hasLeftItsAddress(topology, id));
+  if (topology.isQuiet || !isLast || left === undefined) return undefined;
+  const names = topology.silent.map((peer) => peer.name).join(", ");
+  return {
+    kind: "wait",
+    reason: `${nameOf(topology, left)} has left its address; one of ${names} may be it`,
   };
 }
 

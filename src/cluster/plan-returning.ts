@@ -69,9 +69,9 @@ function followAlpha(topology: Topology, alphaId: string | undefined): string | 
  * those that do not answer stays, waits for the others, and introduces them at their new addresses.
  */
 function awaitPeers(observation: Observation, topology: Topology, self: Self): Plan | undefined {
-  const { policy, waitedMs } = observation;
+  const { policy, unchangedMs } = observation;
   if (
-    waitedMs >= policy.peerWaitMs ||
+    unchangedMs >= policy.peerWaitMs ||
     topology.silent.some((peer) => compareNames(peer.name, self.name) > 0)
   )
     return undefined;

@@ -22,6 +22,8 @@ export interface Topology extends Clusters {
   /** Peers with an address that did not answer, or did not let us in. */
   readonly silent: readonly (PeerView & { readonly address: Address })[];
   readonly unaddressed: readonly PeerView[];
+  /** No silent peer is on its way any more: none is left, or none has stirred for as long as peers are waited for. */
+  readonly isQuiet: boolean;
   /** Every slot has an owner in the eyes of some member, or in our own nodes.conf: the cluster was founded. */
   readonly formed: boolean;
   /** One for each owner of slots, in the order of their slots. */
@@ -45,13 +47,15 @@ export function readTopology(observation: Observation): Topology {
   ];
   const shards = resolveOwners(members, absent, self);
   const owners = new Set(shards.map((shard) => shard.alphaId));
+  const silent = peers.filter(
+    (peer): peer is PeerView & { address: Address } =>
+      peer.address !== undefined && peer.seen.state !== "answered",
+  );
   return {
     ...clusters,
     self,
-    silent: peers.filter(
-      (peer): peer is PeerView & { address: Address } =>
-        peer.address !== undefined && peer.seen.state !== "answered",
-    ),
+    silent,
+    isQuiet: silent.length === 0 || observation.unchangedMs >= observation.policy.peerWaitMs,
     unaddressed: peers.filter((peer) => peer.address === undefined),
     formed: tables.some(
       (table) => countSlots(table.nodes.flatMap((node) => node.slots)) === slotCount,
@@ -130,8 +134,15 @@ function isFailedByMajority(topology: Topology, id: string): boolean {
   return votes.length > alphas.length / 2;
 }
 
-/** Rule 2, second half: positive evidence that nothing runs at any address the node was known at. */
-export function isGone(topology: Topology, id: string): boolean {
+/**
+ * Rule 2, second half: positive evidence that the node runs nowhere. A silent peer may be that very node, on its way at another
+ * address; only when none is left, the address tells.
+ */
+export const isGone = (topology: Topology, id: string): boolean =>
+  topology.isQuiet && hasLeftItsAddress(topology, id);
+
+/** Nothing answers, nor may answer, where the node was known, and no peer has a live link to it. */
+export function hasLeftItsAddress(topology: Topology, id: string): boolean {
   const entries = topology.absent.get(id) ?? [];
   return (
     entries.length > 0 &&
@@ -150,13 +161,19 @@ function mayAnswerLater(topology: Topology, address: Address | undefined): boole
   return topology.silent.some((peer) => sameAddress(peer.address, address));
 }
 
-/** The owners of slots that answer see each other, a majority of them at least: the cluster can fail over. */
+/**
+ * The owners of slots that answer see each other, a majority of them at least: the cluster can fail over. This node counts
+ * where it is one of the owners, about to return.
+ */
 export function isFunctioning(topology: Topology): boolean {
+  const ownId = topology.self?.table && myselfOf(topology.self.table)?.id;
+  const own = topology.shards.some((shard) => shard.alphaId === ownId) ? 1 : 0;
+  const needed = topology.majority - own;
   const seeing = topology.answeringAlphas.filter((alpha) => {
     const seen = topology.answeringAlphas.filter((other) => other === alpha || sees(alpha, other));
-    return seen.length >= topology.majority;
+    return seen.length >= needed;
   });
-  return seeing.length >= topology.majority;
+  return seeing.length >= needed;
 }
 
 function sees(member: Member, other: Member): boolean {

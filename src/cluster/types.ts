@@ -82,8 +82,8 @@ export interface Observation {
   readonly self: Self | undefined;
   /** Sorted by name; never this node itself. */
   readonly peers: readonly PeerView[];
-  /** Since this boot began. */
-  readonly waitedMs: number;
+  /** Since anything that was seen last changed: as long as something moves, nobody gives up waiting. */
+  readonly unchangedMs: number;
 }
 
 /** One Redis command, or a few that belong together, to one running node. Each may be repeated without harm. */

@@ -7,7 +7,8 @@ import { countSlots, myselfOf } from "./nodes.ts";
 import type { PeerView, Plan } from "./types.ts";
 
 export interface Watcher {
-  observed(peers: readonly PeerView[]): void;
+  /** @returns whether anything changed since the last look. */
+  observed(peers: readonly PeerView[]): boolean;
   decided(decision: Plan): void;
   waiting(reason: string): void;
 }
@@ -26,14 +27,18 @@ export function createWatcher(log: Log, now: () => number): Watcher {
 
   return {
     observed(peers) {
+      const present = new Set(peers.map((peer) => peer.name));
+      let isChanged = [...seen.keys()].some((name) => !present.has(name) && seen.delete(name));
       for (const peer of peers) {
         const fields = describePeer(peer);
         const said = JSON.stringify(fields);
         if (seen.get(peer.name) === said) continue;
+        isChanged = true;
         seen.set(peer.name, said);
         const write = peer.seen.state === "denied" ? log.warn : log.info;
         write("observed", `${peer.name}: ${stateOf(peer)}`, fields);
       }
+      return isChanged;
     },
     decided(decision) {
       if (!isWorthSaying(decision.reason)) return;
@@ -52,7 +57,7 @@ function stateOf({ seen }: PeerView): string {
 }
 
 /** What matters of a peer; offsets and key counts move all the time and would fill the log. */
-function describePeer({ address, seen }: PeerView): LogFields {
+export function describePeer({ address, seen }: PeerView): LogFields {
   const at = { address: address && formatAddress(address), state: seen.state };
   if (seen.state !== "answered") return { ...at, why: seen.why };
   const own = myselfOf(seen.table);

@@ -2,7 +2,7 @@
  * `rekindle up`: a local cluster of real nodes.
  */
 import { join } from "node:path";
-import { RekindleError } from "../errors.ts";
+import { isRekindleError, RekindleError } from "../errors.ts";
 import { runExercise } from "../local/exercise.ts";
 import type { LocalCluster } from "../local/local-cluster.ts";
 import { startLocalCluster } from "../local/start.ts";
@@ -83,7 +83,7 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
     return 0;
   } catch (thrown) {
     if (interrupt.signal.aborted) return 0;
-    throw thrown instanceof RekindleError ? thrown : asFailure(thrown, cluster);
+    throw isRekindleError(thrown) ? thrown : asFailure(thrown, cluster);
   } finally {
     if (!keep) {
       await cluster.end();

@@ -48,7 +48,7 @@ export function describeStatus(views: readonly PeerView[]): Status {
     peerWaitMs: 0,
     onLostSlots: "wait" as const,
   };
-  const topology = readTopology({ policy, self: undefined, peers: views, waitedMs: 0 });
+  const topology = readTopology({ policy, self: undefined, peers: views, unchangedMs: 0 });
   const problems = findProblems(topology, views);
   const shards = topology.shards.map((shard) => describeShard(topology, shard));
   const served = topology.shards.filter((shard) => shard.alpha).flatMap((shard) => shard.slots);

@@ -43,7 +43,7 @@ async function foundFromOutside(nodes: readonly BenchNode[]): Promise<void> {
       policy,
       self: undefined,
       peers: await observer.look(peers),
-      waitedMs: clock() - startedAt,
+      unchangedMs: clock() - startedAt,
     });
     if (decision.kind === "done") return observer.close();
     if (decision.kind === "refuse") throw new Error(decision.reason);

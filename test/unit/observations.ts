@@ -131,7 +131,12 @@ export function observation(
   peers: readonly PeerView[],
   more: Partial<Omit<Observation, "policy">> & { policy?: Partial<Policy> } = {},
 ): Observation {
-  return { self: own, peers, waitedMs: more.waitedMs ?? 0, policy: { ...policy, ...more.policy } };
+  return {
+    self: own,
+    peers,
+    unchangedMs: more.unchangedMs ?? 0,
+    policy: { ...policy, ...more.policy },
+  };
 }
 
 /** The truths with some of them changed. */

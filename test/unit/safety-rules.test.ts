@@ -52,7 +52,7 @@ describe("rule 1: a node that owns slots is never forgotten", () => {
   test("a failed alpha is not forgotten while its slots have no new owner, though everybody calls it failed", () => {
     // c is an orphan, so that the newcomer joins and heals at once.
     const truths = withoutA().filter((truth) => !"df".includes(truth.letter));
-    const decision = plan(observation(self("9"), others(truths, "bce"), { waitedMs: 60_000 }));
+    const decision = plan(observation(self("9"), others(truths, "bce"), { unchangedMs: 60_000 }));
     expect(decision.kind).toBe("become");
     expect(forgotten(decision)).not.toContain(idOf("a"));
   });
@@ -119,7 +119,7 @@ describe("rule 3: a returning alpha never overrules a live beta", () => {
   test("an empty alpha waits for a beta that does not answer, however long", () => {
     const decision = plan(
       observation(returning("none"), [...others(down, "bcef"), silent("d")], {
-        waitedMs: 3_600_000,
+        unchangedMs: 3_600_000,
       }),
     );
     expect(decision.kind).toBe("wait");
@@ -157,7 +157,7 @@ describe("rule 4: slots are only given when nobody owns them and nobody can come
   const remaining = others(lost, "bcef");
 
   test("by default the newcomer waits, however long", () => {
-    expect(plan(observation(self("9"), remaining, { waitedMs: 3_600_000 })).kind).toBe("wait");
+    expect(plan(observation(self("9"), remaining, { unchangedMs: 3_600_000 })).kind).toBe("wait");
   });
   test("--on-lost-slots empty: it serves them", () => {
     const decision = plan(observation(self("9"), remaining, { policy: { onLostSlots: "empty" } }));
@@ -167,7 +167,7 @@ describe("rule 4: slots are only given when nobody owns them and nobody can come
     for (const letter of "ad") {
       const peers = [...remaining, silent(letter)];
       const decision = plan(
-        observation(self("9"), peers, { policy: { onLostSlots: "empty" }, waitedMs: 3_600_000 }),
+        observation(self("9"), peers, { policy: { onLostSlots: "empty" }, unchangedMs: 3_600_000 }),
       );
       expect(decision.kind).toBe("wait");
     }
@@ -176,7 +176,7 @@ describe("rule 4: slots are only given when nobody owns them and nobody can come
     const decision = plan(
       observation(self("9"), others(lost, "be"), {
         policy: { onLostSlots: "empty" },
-        waitedMs: 3_600_000,
+        unchangedMs: 3_600_000,
       }),
     );
     expect(decision.kind).toBe("wait");
@@ -184,7 +184,7 @@ describe("rule 4: slots are only given when nobody owns them and nobody can come
   test("nor while the failed alpha's beta lives, and the alpha hangs on to a connection", () => {
     const hanging = changed(sixNodes, { a: { flags: ["fail"], linkUp: true } });
     const policy = { onLostSlots: "empty" as const };
-    const decision = plan(observation(self("9"), others(hanging), { policy, waitedMs: 60_000 }));
+    const decision = plan(observation(self("9"), others(hanging), { policy, unchangedMs: 60_000 }));
     expect(decision.kind).toBe("become");
     expect(myselfIn(decision)?.slots).toEqual([]);
   });
@@ -304,7 +304,9 @@ describe("rule 7: orphans first, and two that join at once pick different alphas
       const rival = letter === "8" ? "9" : "8";
       return myselfIn(
         plan(
-          observation(self(letter), [...others(two, "abcd"), silent(rival)], { waitedMs: 60_000 }),
+          observation(self(letter), [...others(two, "abcd"), silent(rival)], {
+            unchangedMs: 60_000,
+          }),
         ),
       )?.alphaId;
     });
@@ -341,7 +343,7 @@ describe("rule 10: no address of an alpha that was not verified a moment before"
     const own = self("d", { table: table("d", sixNodes) });
     const decision = plan(
       observation(own, [silent("a"), ...[..."bcef"].map((letter) => silent(letter))], {
-        waitedMs: 60_000,
+        unchangedMs: 60_000,
       }),
     );
     const alpha = tableOf(decision)?.nodes.find((node) => node.id === idOf("a"));

@@ -1,0 +1,206 @@
+/**
+ * Any order of crashes, replacements, stale looks and cut-off actions: the rules hold, and a quiet system converges.
+ * REKINDLE_PROPERTY_RUNS runs more of them, REKINDLE_PROPERTY_SEED repeats one.
+ */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { policy } from "./observations.ts";
+import {
+  actFrom,
+  createWorld,
+  describeWorld,
+  electBeta,
+  isSettled,
+  killPod,
+  lookFrom,
+  migrateReplica,
+  newAddress,
+  type Pod,
+  passTime,
+  serversOf,
+  startPod,
+  type World,
+  writeEverywhere,
+} from "./simulated-cluster.ts";
+import { ownEntry } from "./simulated-server.ts";
+
+const runs = Number(process.env.REKINDLE_PROPERTY_RUNS ?? 300);
+const seed = process.env.REKINDLE_PROPERTY_SEED;
+const parameters = { numRuns: runs, ...(seed === undefined ? {} : { seed: Number(seed) }) };
+
+type Move =
+  | {
+      readonly kind: "look" | "act" | "kill" | "start" | "replace" | "readdress" | "elect";
+      readonly pod: number;
+      readonly limit: number;
+    }
+  | { readonly kind: "time" | "write"; readonly pod: number; readonly limit: number };
+
+const move: fc.Arbitrary<Move> = fc.record({
+  kind: fc.oneof(
+    { weight: 8, arbitrary: fc.constant("look" as const) },
+    { weight: 8, arbitrary: fc.constant("act" as const) },
+    { weight: 6, arbitrary: fc.constant("time" as const) },
+    { weight: 3, arbitrary: fc.constant("start" as const) },
+    {
+      weight: 2,
+      arbitrary: fc.constantFrom(
+        "kill" as const,
+        "replace" as const,
+        "readdress" as const,
+        "elect" as const,
+        "write" as const,
+      ),
+    },
+  ),
+  pod: fc.nat({ max: 5 }),
+  limit: fc.oneof(
+    { weight: 5, arbitrary: fc.constant(99) },
+    { weight: 1, arbitrary: fc.nat({ max: 4 }) },
+  ),
+});
+
+function play(world: World, { kind, pod: index, limit }: Move): void {
+  const pod = world.pods[index % world.pods.length] as Pod;
+  world.history.push(`${kind} ${pod.name}`);
+  switch (kind) {
+    case "look":
+      lookFrom(world, pod);
+      return;
+    case "act":
+      actFrom(world, pod, limit);
+      if (limit < 99 && pod.process?.kind === "booting") startPod(world, pod); // Killed in the middle, and started again.
+      return;
+    case "kill":
+      killPod(world, pod);
+      return;
+    case "start":
+      if (pod.process === undefined) startPod(world, pod);
+      return;
+    case "replace":
+      killPod(world, pod);
+      pod.disk = { table: undefined, data: new Map() };
+      pod.address = newAddress(world);
+      startPod(world, pod);
+      return;
+    case "readdress":
+      killPod(world, pod);
+      pod.address = newAddress(world);
+      startPod(world, pod);
+      return;
+    case "elect":
+      if (pod.process?.kind === "server") electBeta(world, pod.process.server);
+      return;
+    case "time":
+      passTime(world, 1_000);
+      return;
+    case "write":
+      writeEverywhere(world);
+      return;
+  }
+}
+
+/** Everybody runs, nothing fails any more: rounds until the cluster is settled. */
+function settle(world: World, rounds = 80): number {
+  for (let round = 0; round < rounds; round++) {
+    for (const pod of world.pods) if (pod.process === undefined) startPod(world, pod);
+    for (const pod of world.pods) {
+      lookFrom(world, pod);
+      actFrom(world, pod);
+    }
+    for (const server of serversOf(world)) electBeta(world, server);
+    migrateReplica(world);
+    passTime(world, 1_000);
+    if (isSettled(world)) return round;
+  }
+  return -1;
+}
+
+/** Acknowledged and copied writes of each shard: the most that any server or disk ever held. */
+function holdings(world: World): ReadonlyMap<number, number> {
+  const most = new Map<number, number>();
+  const stores = [
+    ...serversOf(world).map((server) => server.data),
+    ...world.pods.filter((pod) => pod.process?.kind !== "server").map((pod) => pod.disk.data),
+  ];
+  for (const [shard, count] of stores.flatMap((store) => [...store]))
+    most.set(shard, Math.max(most.get(shard) ?? 0, count));
+  return most;
+}
+
+/** Moves that take data away by themselves; all others are Redis' and ours. */
+const isFault = ({ kind }: Move): boolean =>
+  kind === "kill" || kind === "replace" || kind === "readdress";
+
+function expectNothingWiped(world: World, before: ReadonlyMap<number, number>): void {
+  const after = holdings(world);
+  for (const [shard, count] of before) {
+    if ((after.get(shard) ?? 0) < count)
+      throw new Error(
+        `shard ${shard} had ${count} writes, now ${after.get(shard) ?? 0}\n${describeWorld(world)}`,
+      );
+  }
+}
+
+/** Rule 1: an id that owns slots in its own eyes, unrivalled, is in the table of everybody who ever knew it and runs. */
+function expectOneOwner(world: World): void {
+  const claims = serversOf(world).flatMap((server) =>
+    ownEntry(server).slots.map(([first]) => [first, ownEntry(server).epoch] as const),
+  );
+  for (const [first, epoch] of claims) {
+    const rivals = claims.filter(([slot, other]) => slot === first && other === epoch);
+    if (rivals.length > 1)
+      throw new Error(
+        `slot ${first} has ${rivals.length} owners of epoch ${epoch}\n${describeWorld(world)}`,
+      );
+  }
+}
+
+function explore(persistent: boolean, onLostSlots: "wait" | "empty"): void {
+  fc.assert(
+    fc.property(fc.array(move, { minLength: 5, maxLength: 60 }), (moves) => {
+      const world = createWorld({ ...policy, onLostSlots }, persistent);
+      if (settle(world) < 0)
+        throw new Error(`six blank pods founded nothing\n${describeWorld(world)}`);
+      writeEverywhere(world);
+      for (const one of moves) {
+        const before = holdings(world);
+        play(world, one);
+        if (!isFault(one) && one.kind !== "write") expectNothingWiped(world, before);
+        expectOneOwner(world);
+      }
+      if (onLostSlots === "empty" && settle(world) < 0)
+        throw new Error(`it does not settle\n${describeWorld(world)}`);
+    }),
+    parameters,
+  );
+}
+
+test("memory only: nothing but a fault ever takes data away, whatever the order", () =>
+  explore(false, "wait"));
+test("with append-only files: nothing but a fault ever takes data away, and a quiet system converges", () =>
+  explore(true, "empty"));
+test("founding: started, killed and replaced in any order, six pods found one cluster in the end", () => {
+  fc.assert(
+    fc.property(fc.array(move, { minLength: 5, maxLength: 80 }), (moves) => {
+      const world = createWorld({ ...policy, onLostSlots: "empty" }, false);
+      for (const one of moves) {
+        play(world, one);
+        expectOneOwner(world);
+      }
+      if (settle(world) < 0) throw new Error(`it does not settle\n${describeWorld(world)}`);
+    }),
+    parameters,
+  );
+});
+test("the simulation notices a wipe: without the guard an empty alpha takes its beta's data", () => {
+  const world = createWorld(policy, false);
+  expect(settle(world)).toBeGreaterThanOrEqual(0);
+  writeEverywhere(world);
+  const [pod] = world.pods;
+  if (pod?.process?.kind !== "server") throw new Error("no server");
+  const before = holdings(world);
+  pod.process.server.data.clear();
+  passTime(world, 1_000);
+  expect(() => expectNothingWiped(world, before)).toThrow("had 1 writes");
+});
