@@ -13,8 +13,8 @@ const lockFile = "rekindle.lock";
 export function lockFolder(dir: string): void {
   const path = join(dir, lockFile);
   const own = identifyProcess(process.pid);
-  const holder = readIfThere(path)?.trim() ?? "";
-  if (holder !== "" && holder !== own && isAlive(holder)) {
+  const holder = holderOf(dir);
+  if (holder !== undefined && holder !== own && isAlive(holder)) {
     throw new RekindleError(
       "configuration",
       `the data folder ${dir} is in use by process ${holder.split(" ")[0]}`,
@@ -22,4 +22,9 @@ export function lockFolder(dir: string): void {
     );
   }
   if (own !== undefined) writeWhole(path, `${own}\n`, 0o600);
+}
+
+/** `pid starttime` of the process that holds the folder, or held it last. */
+export function holderOf(dir: string): string | undefined {
+  return readIfThere(join(dir, lockFile))?.trim() || undefined;
 }

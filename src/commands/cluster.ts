@@ -95,6 +95,8 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
     address: formatAddress(destiny.address),
   });
   process.chdir(files.dir);
+  // A signal that came while we wrote has its turn here; execve would forget it.
+  await new Promise((resolve) => setImmediate(resolve));
   becomeServer(path, configurationFile, environment);
 }
 

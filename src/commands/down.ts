@@ -1,23 +1,28 @@
 /**
  * `rekindle down`: ends a local cluster and takes away what it left.
  */
-import { rmSync } from "node:fs";
-import { endProcesses } from "../local/processes.ts";
-import { readState, runningNodes, stateFolder } from "../local/state.ts";
+import { endLeftovers } from "../local/claim.ts";
+import { type LocalState, readState, runningNodes, stateFolder } from "../local/state.ts";
+import { isAlive } from "../process-identity.ts";
 import { type Flags, readSettings, text } from "../settings.ts";
 
 export const descriptions = {
   name: text("which local cluster", { fallback: "default" }),
 } as const;
 
+/** How long an `up` in the foreground gets to end its cluster by itself; its nodes have ten seconds of that. */
+const ownerDeadlineMs = 15_000;
+
 export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise<number> {
   const { name } = readSettings(descriptions, flags, environment);
   const folder = stateFolder(name, environment);
-  const running = runningNodes(readState(folder));
-  await endProcesses(running);
-  rmSync(folder, { recursive: true, force: true });
-  const containers = await endContainersIfAny(name, environment);
-  const ended = running.length + containers;
+  const state = readState(folder);
+  const running = state ? runningNodes(state).length || (state.containers?.length ?? 0) : 0;
+  if (state) await endOwner(state);
+  // The owner's own end removes everything; what a killed one left is ours to remove.
+  const left = readState(folder);
+  const found = left ? await endLeftovers(folder, left) : 0;
+  const ended = Math.max(running, found);
   process.stdout.write(
     ended > 0
       ? `ended ${ended} nodes of the local cluster "${name}"\n`
@@ -26,8 +31,11 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
   return 0;
 }
 
-/** Asked only where an engine is likely: loading its client takes longer than everything else here. */
-async function endContainersIfAny(name: string, environment: NodeJS.ProcessEnv): Promise<number> {
-  const { hasEngine, endContainers } = await import("../local/containers.ts");
-  return (await hasEngine(environment)) ? endContainers(name) : 0;
+async function endOwner({ owner }: LocalState): Promise<void> {
+  if (owner === undefined || !isAlive(owner)) return;
+  process.kill(Number(owner.split(" ")[0]), "SIGTERM");
+  const deadline = performance.now() + ownerDeadlineMs;
+  while (isAlive(owner) && performance.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }

@@ -1,11 +1,12 @@
 /**
  * `rekindle status`: the topology as a person wants to see it.
  */
-import { parseEndpoint } from "../address.ts";
+import { busPortDistance, parseEndpoint } from "../address.ts";
 import type { Peer } from "../discovery/discovery.ts";
 import { resolveEndpoint } from "../discovery/fixed.ts";
 import { RekindleError } from "../errors.ts";
-import { readState, runningNodes, stateFolder } from "../local/state.ts";
+import { loopback } from "../local/ports.ts";
+import { type LocalState, readState, runningNodes, stateFolder } from "../local/state.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
 import { type Flags, onOff, optionalText, readSettings, text } from "../settings.ts";
 import { describeStatus, type Status } from "../status/describe-status.ts";
@@ -64,13 +65,9 @@ async function findKnown(
   environment: NodeJS.ProcessEnv,
 ): Promise<readonly Peer[]> {
   if (connect === undefined) {
-    const running = runningNodes(readState(stateFolder(name, environment)));
-    if (running.length > 0) {
-      return running.map(({ port }) => ({
-        name: `127.0.0.1:${port}`,
-        address: { ip: "127.0.0.1", port, busPort: port + 10_000 },
-      }));
-    }
+    const state = readState(stateFolder(name, environment));
+    const known = knownNodes(state);
+    if (known.length > 0) return known;
   }
   const wanted = connect ?? "127.0.0.1:6379";
   const peer = await resolveEndpoint({ name: wanted, ...parseEndpoint(wanted, 6379) }, 5_000);
@@ -82,20 +79,39 @@ async function findKnown(
   return [peer];
 }
 
-/** Redraws until `q` or Ctrl-C; the status of the last look. */
+/** All nodes of a local cluster of which at least one runs, so that those that do not are missed. */
+function knownNodes(state: LocalState | undefined): readonly Peer[] {
+  if (state === undefined) return [];
+  if (state.backend === "containers") return state.containers ?? [];
+  if (runningNodes(state).length === 0) return [];
+  return state.nodes.map(({ name, port }) => ({
+    name,
+    address: { ip: loopback, port, busPort: port + busPortDistance },
+  }));
+}
+
+/**
+ * Redraws once a second until `q`, Ctrl-C or the signal; elsewhere than on a terminal it prints what has changed.
+ *
+ * @returns the status of the last look.
+ */
 export async function watch(
   look: () => Promise<Status>,
   environment: NodeJS.ProcessEnv,
+  signal?: AbortSignal,
 ): Promise<Status> {
   const terminal = openTerminal(process.stdout, environment);
   const view = openLiveView(terminal);
-  const stop = stopOnKey();
+  const stop = stopOnKey(signal);
+  let said = "";
   try {
     for (;;) {
       const status = await look();
-      const picture = renderStatus(status, terminal);
-      if (terminal.isTerminal) view.draw(`${picture}\n`);
-      else terminal.write(`${picture}\n\n`);
+      const gist = JSON.stringify([status.state, status.problems]);
+      if (terminal.isTerminal)
+        view.draw(renderStatus(status, { ...terminal, height: terminal.height - 2 }));
+      else if (gist !== said) terminal.write(`${renderStatus(status, terminal)}\n\n`);
+      said = gist;
       if (await stop.within(1_000)) return status;
     }
   } finally {
@@ -109,8 +125,8 @@ interface Stop {
   end(): void;
 }
 
-function stopOnKey(): Stop {
-  let stopped = false;
+function stopOnKey(signal?: AbortSignal): Stop {
+  let stopped = signal?.aborted ?? false;
   let wake = () => {};
   const stop = () => {
     stopped = true;
@@ -122,6 +138,7 @@ function stopOnKey(): Stop {
   const { stdin } = process;
   if (stdin.isTTY) stdin.setRawMode(true).on("data", onKey).resume();
   process.on("SIGINT", stop).on("SIGTERM", stop);
+  signal?.addEventListener("abort", stop);
   return {
     within: (ms) =>
       new Promise((resolve) => {
@@ -134,6 +151,7 @@ function stopOnKey(): Stop {
       }),
     end() {
       process.off("SIGINT", stop).off("SIGTERM", stop);
+      signal?.removeEventListener("abort", stop);
       if (stdin.isTTY) stdin.off("data", onKey).setRawMode(false).pause();
     },
   };

@@ -1,12 +1,20 @@
 /**
  * `rekindle up`: a local cluster of real nodes.
  */
-import { join } from "node:path";
-import { isRekindleError, RekindleError } from "../errors.ts";
+import { RekindleError } from "../errors.ts";
+import { claimName } from "../local/claim.ts";
 import { runExercise } from "../local/exercise.ts";
-import type { LocalCluster } from "../local/local-cluster.ts";
+import type { LocalCluster, LocalNode } from "../local/local-cluster.ts";
 import { startLocalCluster } from "../local/start.ts";
-import { readState, runningNodes, stateFolder, writeState } from "../local/state.ts";
+import {
+  forgetState,
+  type LocalState,
+  nodesFolder,
+  readState,
+  stateFolder,
+  writeState,
+} from "../local/state.ts";
+import { identifyProcess } from "../process-identity.ts";
 import {
   choice,
   count,
@@ -47,63 +55,63 @@ export const descriptions = {
   server: optionalText("the server's executable", {
     defaultText: "redis-server or valkey-server on the PATH",
   }),
-  config: optionalText("your own redis.conf for all nodes"),
+  config: optionalText("your own redis.conf for all nodes", {
+    defaultText: "loopback only, no snapshots",
+  }),
   image: text("containers: the image", { fallback: "rekindle:latest" }),
 } as const;
 
 type UpSettings = Settings<typeof descriptions>;
 
-/** @returns 0 when all went well, the interrupt included; 1 where the cluster did not become whole. */
+/** @returns 0 when all went well, the interrupt included; 1 where the exercise lost a key. */
 export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise<number> {
   const settings = readSettings(descriptions, flags, environment);
-  const folder = stateFolder(settings.name, environment);
-  refuseWhileRunning(settings.name, folder);
-
+  const { name, backend } = settings;
+  if (settings.exercise && settings.replicas === 0) {
+    throw new RekindleError("usage", "--exercise kills an alpha, and with --replicas 0 its keys", {
+      hint: "give each alpha a beta with --replicas 1",
+    });
+  }
+  const folder = stateFolder(name, environment);
+  // Before anything is started, and to the very end: a second Ctrl-C must not cut the cleaning short.
   const interrupt = new AbortController();
-  const onSignal = () => interrupt.abort();
-  process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
-  const cluster = await startLocalCluster({
-    ...settings,
-    nodeTimeoutMs: settings.nodeTimeout,
-    root: join(folder, "nodes"),
-    onChange: (nodes) => writeState(folder, { name: settings.name, nodes }),
-  });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => interrupt.abort());
+
+  const state: LocalState = { name, backend, owner: identifyProcess(process.pid), nodes: [] };
+  await claimName(folder, state);
+  let cluster: LocalCluster | undefined;
   let keep = false;
   try {
+    cluster = await startLocalCluster({
+      ...settings,
+      nodeTimeoutMs: settings.nodeTimeout,
+      root: nodesFolder(folder),
+      signal: interrupt.signal,
+      onChange: (nodes) => writeState(folder, { ...state, nodes }),
+    });
     const status = await showUntilWhole(cluster, settings, environment, interrupt.signal);
-    keep = settings.detach;
-    if (settings.json)
-      process.stdout.write(
-        `${JSON.stringify(describe(settings.name, cluster, status), null, 2)}\n`,
-      );
+    const containers = backend === "containers" ? cluster.nodes.map(asContainer) : [];
+    const nodes = readState(folder)?.nodes ?? [];
+    keep = settings.detach && !settings.exercise;
+    writeState(folder, { ...state, owner: keep ? undefined : state.owner, nodes, containers });
+    if (settings.json) {
+      process.stdout.write(`${JSON.stringify(describe(name, cluster, status), null, 2)}\n`);
+    }
     if (settings.exercise) return await runExercise(cluster, environment, interrupt.signal);
-    if (settings.detach) return 0;
-    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
-    await watch(() => cluster.status(), environment);
+    if (!keep) await watch(cluster.status, environment, interrupt.signal);
     return 0;
   } catch (thrown) {
     if (interrupt.signal.aborted) return 0;
-    throw isRekindleError(thrown) ? thrown : asFailure(thrown, cluster);
+    throw thrown;
   } finally {
     if (!keep) {
-      await cluster.end();
-      const { rmSync } = await import("node:fs");
-      rmSync(folder, { recursive: true, force: true });
+      await cluster?.end();
+      forgetState(folder);
     }
   }
 }
 
-function refuseWhileRunning(name: string, folder: string): void {
-  const running = runningNodes(readState(folder));
-  if (running.length === 0) return;
-  throw new RekindleError(
-    "configuration",
-    `the local cluster "${name}" runs already, ${running.length} nodes from port ${running[0]?.port} on`,
-    {
-      hint: `end it with rekindle down --name ${name}, or give this one another --name`,
-    },
-  );
-}
+const asContainer = ({ name, address }: LocalNode) => ({ name, address });
 
 /** Progress goes to standard error: standard output may be data. */
 async function showUntilWhole(
@@ -148,17 +156,4 @@ function describe(name: string, cluster: LocalCluster, status: Status) {
     seeds: cluster.seeds,
     nodes: cluster.nodes,
   };
-}
-
-/** What went wrong is in the nodes' own words: the last of them that ended. */
-function asFailure(thrown: unknown, cluster: LocalCluster): RekindleError {
-  const ended = cluster.nodes.filter((node) => node.pid === undefined && node.dir !== undefined);
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new RekindleError("tryAgain", message, {
-    hint:
-      ended.length > 0
-        ? `${ended.map((node) => node.name).join(", ")} ended; run rekindle cluster by hand to see why`
-        : "try again",
-    cause: thrown,
-  });
 }

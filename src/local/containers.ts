@@ -1,19 +1,18 @@
 /**
  * Local nodes as containers of the image, on a Docker network of their own.
  *
- * Nodes are found by their containers' names, which Docker resolves on that network. Networks and containers carry a label,
- * by which `down` finds what a killed `up` left behind.
+ * Nodes find each other by their containers' names, which Docker resolves on that network. The network's name and the
+ * containers' label say which cluster they are of, so that `down` finds what a killed `up` left behind.
  */
-
-import { existsSync } from "node:fs";
 import {
+  type ContainerRuntimeClient,
   GenericContainer,
   getContainerRuntimeClient,
+  ImageName,
   Network,
-  type StartedNetwork,
-  type StartedTestContainer,
   Wait,
 } from "testcontainers";
+import { busPortDistance } from "../address.ts";
 import { messageOf, RekindleError } from "../errors.ts";
 import type { Backend, LocalNode } from "./local-cluster.ts";
 
@@ -25,14 +24,91 @@ export interface ContainerOptions {
   readonly image: string;
   readonly name: string;
   readonly flags: readonly string[];
+  readonly signal: AbortSignal | undefined;
 }
 
-/** Whether to look for an engine at all: a socket or an address for one. */
-export async function hasEngine(environment: NodeJS.ProcessEnv): Promise<boolean> {
-  return environment.DOCKER_HOST !== undefined || existsSync("/var/run/docker.sock");
+/** A container as it is since its last start; addresses and published ports change with each. */
+interface Place {
+  readonly id: string;
+  readonly ip: string;
+  readonly host: string;
+  readonly published: number;
 }
 
-async function engine() {
+export async function runContainers(options: ContainerOptions): Promise<Backend> {
+  const { count, image, name, flags, signal } = options;
+  // Its own reaper is a container from a registry; what a kill leaves behind is ours to find, by name and label.
+  process.env.TESTCONTAINERS_RYUK_DISABLED ??= "true";
+  const client = await engine();
+  await requireImage(client, image);
+  const network = await new Network({ nextUuid: () => networkOf(name) }).start();
+  const names = Array.from({ length: count }, (_, index) => `rekindle-${name}-${index + 1}`);
+  const peers = names.map((one) => `${one}:${port}`).join(",");
+  const places = new Map<string, Place>();
+  const meant = new Set<string>();
+
+  async function note(node: string, id: string): Promise<void> {
+    const { NetworkSettings } = await client.container.inspect(client.container.getById(id));
+    places.set(node, {
+      id,
+      ip: NetworkSettings.Networks[network.getName()]?.IPAddress ?? "",
+      host: client.info.containerRuntime.host,
+      published: Number(NetworkSettings.Ports[`${port}/tcp`]?.[0]?.HostPort ?? 0),
+    });
+    meant.add(node);
+  }
+  async function create(node: string): Promise<void> {
+    const container = await new GenericContainer(image)
+      .withName(node)
+      .withLabels({ [label]: name })
+      .withNetwork(network)
+      .withExposedPorts(port)
+      .withCommand(["cluster", "--peers", peers, "--port", `${port}`, ...flags])
+      .withWaitStrategy(Wait.forLogMessage(/"event":"start"/))
+      .start();
+    await note(node, container.getId());
+  }
+  async function start(node: string, emptied: boolean): Promise<void> {
+    const known = places.get(node);
+    if (known === undefined) return create(node);
+    if (!emptied) {
+      await client.container.getById(known.id).start();
+      return note(node, known.id);
+    }
+    await client.container.getById(known.id).remove({ force: true, v: true });
+    return create(node);
+  }
+
+  try {
+    signal?.throwIfAborted();
+    await Promise.all(names.map((node) => start(node, true)));
+  } catch (cause) {
+    await endContainers(name);
+    if (signal?.aborted) throw cause;
+    const message = `the image ${image} cannot be started: ${messageOf(cause)}`;
+    throw new RekindleError("tryAgain", message, { hint: "build it with npm run image", cause });
+  }
+  return {
+    nodes: () => names.map((node) => describe(node, places.get(node))),
+    start,
+    async stop(node, how) {
+      meant.delete(node);
+      const container = client.container.getById(places.get(node)?.id ?? node);
+      if (how === "SIGKILL") await container.kill({ signal: how }).catch(unless(409));
+      else await container.stop({ t: 10 }).catch(unless(304));
+      await container.wait();
+    },
+    failures: () => failuresOf(client, meant, places),
+    natMap: () => natMapOf(places),
+    async end() {
+      await endContainers(name);
+    },
+  };
+}
+
+const networkOf = (name: string): string => `rekindle-${name}`;
+
+async function engine(): Promise<ContainerRuntimeClient> {
   try {
     return await getContainerRuntimeClient();
   } catch (cause) {
@@ -43,97 +119,80 @@ async function engine() {
   }
 }
 
-export async function runContainers({
-  count,
-  image,
-  name,
-  flags,
-}: ContainerOptions): Promise<Backend> {
-  // Its own reaper is a container from a registry; what a kill leaves behind is ours to find, by the label.
-  process.env.TESTCONTAINERS_RYUK_DISABLED ??= "true";
-  await engine();
-  const network = await new Network().start();
-  const names = Array.from({ length: count }, (_, index) => `rekindle-${name}-${index + 1}`);
-  const peers = names.map((one) => `${one}:${port}`).join(",");
-  const started = new Map<string, StartedTestContainer>();
-
-  async function start(node: string): Promise<void> {
-    const container = await new GenericContainer(image)
-      .withName(node)
-      .withLabels({ [label]: name })
-      .withNetwork(network)
-      .withExposedPorts(port)
-      .withCommand(["cluster", "--peers", peers, "--port", `${port}`, ...flags])
-      .withWaitStrategy(Wait.forLogMessage(/"event":"start"/))
-      .start();
-    started.set(node, container);
-  }
-
-  async function end(): Promise<void> {
-    await Promise.all(
-      [...started.values()].map((container) => container.stop({ timeout: 10_000 })),
-    );
-    await network.stop();
-  }
-
-  try {
-    await Promise.all(names.map(start));
-  } catch (cause) {
-    await end();
-    throw new RekindleError(
-      "tryAgain",
-      `the image ${image} cannot be started: ${messageOf(cause)}`,
-      { hint: "build it with npm run image", cause },
-    );
-  }
-  return {
-    nodes: () => names.map((node) => describe(node, started.get(node), network)),
-    async start(node) {
-      await started.get(node)?.stop({ timeout: 0 });
-      await start(node);
-    },
-    async stop(node, signal) {
-      const client = await engine();
-      await client.container.getById(started.get(node)?.getId() ?? "").kill({ signal });
-    },
-    natMap: () => natMapOf(names, started, network),
-    end,
-  };
-}
-
-function describe(
-  name: string,
-  container: StartedTestContainer | undefined,
-  network: StartedNetwork,
-): LocalNode {
-  const ip = container?.getIpAddress(network.getName()) ?? "0.0.0.0";
-  return { name, address: { ip, port, busPort: port + 10_000 }, dir: undefined, pid: undefined };
-}
-
-function natMapOf(
-  names: readonly string[],
-  started: ReadonlyMap<string, StartedTestContainer>,
-  network: StartedNetwork,
-) {
-  const entries = names.flatMap((name) => {
-    const container = started.get(name);
-    const inside = container && `${container.getIpAddress(network.getName())}:${port}`;
-    return container && inside
-      ? [[inside, { host: container.getHost(), port: container.getMappedPort(port) }] as const]
-      : [];
+/** Asked for here: testcontainers would pull whatever a registry has under that name. */
+async function requireImage({ image }: ContainerRuntimeClient, name: string): Promise<void> {
+  if (await image.exists(ImageName.fromString(name))) return;
+  throw new RekindleError("configuration", `there is no image ${name}`, {
+    hint: "build it with npm run image, or name another with --image",
   });
-  return Object.fromEntries(entries);
 }
 
-/** Removes the containers and networks of a cluster; the number of containers that were there. */
+function describe(name: string, place: Place | undefined): LocalNode {
+  const address = { ip: place?.ip ?? "0.0.0.0", port, busPort: port + busPortDistance };
+  return { name, address, dir: undefined, pid: undefined };
+}
+
+async function failuresOf(
+  client: ContainerRuntimeClient,
+  meant: ReadonlySet<string>,
+  places: ReadonlyMap<string, Place>,
+): Promise<readonly string[]> {
+  const said = await Promise.all(
+    [...meant].map(async (node) => {
+      const container = client.container.getById(places.get(node)?.id ?? node);
+      const { State } = await client.container.inspect(container);
+      if (State.Running) return [];
+      const log = await container.logs({ stdout: true, stderr: true, tail: 1 });
+      const line = log
+        .toString("utf8")
+        .replace(/[^\x20-\x7e]/g, "")
+        .trim();
+      return [`${node} ended by itself: ${line}`];
+    }),
+  );
+  return said.flat();
+}
+
+function natMapOf(places: ReadonlyMap<string, Place>) {
+  return Object.fromEntries(
+    [...places.values()].map((place) => [
+      `${place.ip}:${port}`,
+      { host: place.host, port: place.published },
+    ]),
+  );
+}
+
+export async function countContainers(name: string): Promise<number> {
+  return (await listContainers(await engine(), name, false)).length;
+}
+
+/** Removes the containers and the network of a cluster; the number of containers that were there. */
 export async function endContainers(name: string): Promise<number> {
   const { container } = await engine();
-  const filters = { label: [`${label}=${name}`] };
-  const found = await container.dockerode.listContainers({ all: true, filters });
-  const networks = new Set(found.flatMap((one) => Object.keys(one.NetworkSettings.Networks)));
+  const found = await listContainers({ container }, name, true);
   await Promise.all(
-    found.map((one) => container.dockerode.getContainer(one.Id).remove({ force: true, v: true })),
+    found.map(async ({ Id }) => {
+      const one = container.dockerode.getContainer(Id);
+      await one.stop({ t: 10 }).catch(unless(304, 404));
+      await one.remove({ force: true, v: true }).catch(unless(404, 409));
+    }),
   );
-  for (const network of networks) await container.dockerode.getNetwork(network).remove();
+  await container.dockerode.getNetwork(networkOf(name)).remove().catch(unless(404));
   return found.length;
 }
+
+function listContainers(
+  { container }: Pick<ContainerRuntimeClient, "container">,
+  name: string,
+  all: boolean,
+) {
+  return container.dockerode.listContainers({ all, filters: { label: [`${label}=${name}`] } });
+}
+
+/** Docker's answer where what was asked for is so already. */
+const unless =
+  (...codes: readonly number[]) =>
+  (thrown: unknown): void => {
+    const status = (thrown as { statusCode?: number }).statusCode;
+    if (status === undefined || !codes.includes(status)) throw thrown;
+  };

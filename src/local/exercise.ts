@@ -4,6 +4,7 @@
  * A client writes before and reads back after: what was acknowledged and copied must be there.
  */
 import { Cluster } from "ioredis";
+import { describeSlots } from "../cluster/plan-joining.ts";
 import type { Status } from "../status/describe-status.ts";
 import { renderStatus } from "../status/render-status.ts";
 import { openTerminal } from "../status/terminal.ts";
@@ -30,8 +31,9 @@ export async function runExercise(
     terminal.write(`${formatMs(performance.now() - startedAt)}  ${what}\n`);
   };
 
+  const slots = describeSlots(before.shards[0]?.slots ?? []);
   terminal.write(
-    `\nkilling ${victim.name} (kill -9), the alpha of slots ${victim.name === before.shards[0]?.alpha.name ? before.shards[0].slots.map((range) => range.join("-")).join(",") : ""}, and emptying its folder\n`,
+    `\nkilling ${victim.name} (kill -9), the alpha of slots ${slots}, and emptying its folder\n`,
   );
   startedAt = performance.now();
   await cluster.killNode(node.name);
@@ -82,7 +84,8 @@ async function writeKeys(cluster: LocalCluster): Promise<readonly string[]> {
   try {
     await Promise.all(keys.map((key) => client.set(key, key)));
     // What was copied before the kill must survive it.
-    await Promise.all(client.nodes("master").map((node) => node.wait(1, 5_000)));
+    const copies = await Promise.all(client.nodes("master").map((node) => node.wait(1, 5_000)));
+    if (copies.some((count) => count < 1)) throw new Error("the keys were not copied within 5 s");
     return keys;
   } finally {
     client.disconnect();

@@ -3,6 +3,7 @@
  */
 import type { Address } from "../address.ts";
 import type { PeerView } from "../cluster/types.ts";
+import { RekindleError } from "../errors.ts";
 import type { Credentials } from "../redis/connection.ts";
 import { describeStatus, type Status } from "../status/describe-status.ts";
 import { createStatusReader } from "../status/read-status.ts";
@@ -24,6 +25,8 @@ export interface Backend {
   start(name: string, emptied: boolean): Promise<void>;
   /** Ends a node at once (`SIGKILL`) or lets it end by itself (`SIGTERM`). */
   stop(name: string, signal: "SIGKILL" | "SIGTERM"): Promise<void>;
+  /** Nodes that should run and have ended, one sentence each: no waiting brings them back. */
+  failures(): Promise<readonly string[]>;
   /** Announced addresses to those that this machine reaches; undefined where they are the same. */
   natMap?(): LocalCluster["natMap"];
   /** Ends all nodes and takes away what they left. */
@@ -46,7 +49,7 @@ export interface LocalCluster extends AsyncDisposable {
   /** Hosts and ports as ioredis' `Cluster` takes them. */
   readonly seeds: readonly { readonly host: string; readonly port: number }[];
   status(): Promise<Status>;
-  /** @throws Error after the deadline (60 s), with what is wrong in words. */
+  /** @throws RekindleError when a node ends by itself, or after the deadline (60 s), with what is wrong in words. */
   waitUntilWhole(options?: WaitOptions): Promise<Status>;
   startNode(name: string, options?: { readonly emptied?: boolean }): Promise<void>;
   killNode(name: string): Promise<void>;
@@ -63,9 +66,11 @@ export function overBackend(backend: Backend, credentials: Credentials): LocalCl
     return reader.look(backend.nodes().map(({ name, address }) => ({ name, address })));
   }
 
-  async function end(): Promise<void> {
+  let ending: Promise<void> | undefined;
+  function end(): Promise<void> {
     reader.close();
-    await backend.end();
+    ending ??= backend.end();
+    return ending;
   }
 
   return {
@@ -80,7 +85,7 @@ export function overBackend(backend: Backend, credentials: Credentials): LocalCl
       return backend.nodes().map(({ address }) => ({ host: address.ip, port: address.port }));
     },
     status,
-    waitUntilWhole: (options = {}) => waitUntilWhole(status, options),
+    waitUntilWhole: (options = {}) => waitUntilWhole(status, () => backend.failures(), options),
     startNode: (name, options = {}) => backend.start(name, options.emptied ?? false),
     killNode: (name) => backend.stop(name, "SIGKILL"),
     stopNode: (name) => backend.stop(name, "SIGTERM"),
@@ -91,6 +96,7 @@ export function overBackend(backend: Backend, credentials: Credentials): LocalCl
 
 async function waitUntilWhole(
   look: () => Promise<Status>,
+  failures: () => Promise<readonly string[]>,
   { deadlineMs = 60_000, onProgress, signal }: WaitOptions,
 ): Promise<Status> {
   const deadline = performance.now() + deadlineMs;
@@ -99,9 +105,15 @@ async function waitUntilWhole(
     onProgress?.(status);
     if (status.state === "whole") return status;
     signal?.throwIfAborted();
+    const [failure] = await failures();
+    if (failure !== undefined) {
+      throw new RekindleError("tryAgain", failure, { hint: "mend that and try again" });
+    }
     if (performance.now() > deadline) {
-      throw new Error(
+      throw new RekindleError(
+        "tryAgain",
         `the cluster is not whole after ${deadlineMs} ms: ${status.problems.join("; ")}`,
+        { hint: "try again, or give it more time" },
       );
     }
     await new Promise((resolve) => setTimeout(resolve, 50));

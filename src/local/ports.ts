@@ -5,6 +5,8 @@ import { createServer } from "node:net";
 import { busPortDistance } from "../address.ts";
 import { RekindleError } from "../errors.ts";
 
+export const loopback = "127.0.0.1";
+
 /**
  * @param first where to begin; `exact` refuses to go on to other ports.
  * @throws RekindleError naming the port that is taken, or when none are left.
@@ -43,7 +45,7 @@ function canListen(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once("error", () => resolve(false));
-    server.listen({ host: "127.0.0.1", port, exclusive: true }, () =>
+    server.listen({ host: loopback, port, exclusive: true }, () =>
       server.close(() => resolve(true)),
     );
   });

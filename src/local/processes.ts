@@ -5,10 +5,18 @@
  * pid and start time; whoever has that pid later is never touched.
  */
 import { spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { busPortDistance } from "../address.ts";
-import { messageOf, RekindleError } from "../errors.ts";
+import { codeOf, messageOf, RekindleError } from "../errors.ts";
 import { identifyProcess, isAlive } from "../process-identity.ts";
 import { findExecutable } from "./executable.ts";
 import type { Backend, LocalNode } from "./local-cluster.ts";
@@ -22,8 +30,10 @@ export interface ProcessNode {
 }
 
 export interface ProcessOptions {
-  /** All nodes' folders lie in it. It is this cluster's alone, and goes with it. */
+  /** All nodes' folders lie in it; they go with the cluster, and the folder itself when nothing else is in it. */
   readonly root: string;
+  /** The redis.conf that all nodes include. */
+  readonly config: string | undefined;
   /** Flags of `rekindle cluster` that all nodes share. */
   readonly flags: readonly string[];
   /** Told whenever a node has a new process. */
@@ -31,6 +41,7 @@ export interface ProcessOptions {
 }
 
 const endDeadlineMs = 10_000;
+const askAgainMs = 250;
 
 export function runProcesses(nodes: readonly ProcessNode[], options: ProcessOptions): Backend {
   const find = (name: string): ProcessNode => {
@@ -38,20 +49,69 @@ export function runProcesses(nodes: readonly ProcessNode[], options: ProcessOpti
     if (node === undefined) throw new Error(`there is no node ${name}`);
     return node;
   };
+  const config = options.config ?? writeConfiguration(options.root);
+  const flags = [...options.flags, "--config", config];
+  /** Those that should be running: of the others nobody wonders that they ended. */
+  const meant = new Set<string>();
   return {
     nodes: () => nodes.map(describeNode),
     async start(name, emptied) {
       const node = find(name);
       if (emptied) rmSync(node.dir, { recursive: true, force: true });
-      node.identity = await spawnNode(node, nodes, options.flags);
+      node.identity = await spawnNode(node, nodes, flags);
+      meant.add(name);
       options.onChange(nodes);
     },
-    stop: (name, signal) => stopProcess(find(name), signal),
+    stop(name, signal) {
+      meant.delete(name);
+      return stopProcess(find(name), signal);
+    },
+    failures: async () =>
+      nodes
+        .filter((node) => meant.has(node.name) && describeNode(node).pid === undefined)
+        .map((node) => `${node.name} ended by itself: ${lastWords(node)}`),
     async end() {
+      meant.clear();
       await endProcesses(nodes);
-      rmSync(options.root, { recursive: true, force: true });
+      removeFolders(nodes, options.root);
     },
   };
+}
+
+/** A local cluster is for this machine alone, without a password as it is, and for throwing away. */
+const throwAway = 'bind 127.0.0.1\nsave ""\nappendonly no\n';
+
+function writeConfiguration(root: string): string {
+  mkdirSync(root, { recursive: true, mode: 0o700 });
+  const path = configurationFile(root);
+  writeFileSync(path, throwAway, { mode: 0o600 });
+  return path;
+}
+
+const configurationFile = (root: string): string => join(root, "redis.conf");
+
+/** What was put there, and nothing else: the folder may be somebody's own. */
+export function removeFolders(nodes: readonly Pick<ProcessNode, "dir">[], root: string): void {
+  for (const node of nodes) rmSync(node.dir, { recursive: true, force: true });
+  rmSync(configurationFile(root), { force: true });
+  removeIfEmpty(root);
+}
+
+export function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch (thrown) {
+    if (!["ENOTEMPTY", "EEXIST", "ENOENT"].includes(codeOf(thrown) ?? "")) throw thrown;
+  }
+}
+
+/** Why a node ended, in its own words: the error that its entrypoint logged, else its last line. */
+function lastWords(node: ProcessNode): string {
+  const lines = readFileSync(logFile(node), "utf8").trimEnd().split("\n");
+  const error = lines.findLast((line) => line.includes('"level":"error"'));
+  if (error === undefined) return lines.at(-1) || "it printed nothing";
+  const { message, hint } = JSON.parse(error) as { message: string; hint?: string };
+  return hint === undefined ? message : `${message}; ${hint}`;
 }
 
 function describeNode(node: ProcessNode): LocalNode {
@@ -111,13 +171,20 @@ async function spawnNode(
   }
 }
 
+/**
+ * Asked again and again: a SIGTERM that reaches an entrypoint in the moment before it becomes the server is lost, for its
+ * handler has no turn any more and execve forgets it. The server takes a second SIGTERM as the first.
+ */
 async function stopProcess(node: ProcessNode, signal: "SIGKILL" | "SIGTERM"): Promise<void> {
   const { identity } = node;
-  if (identity === undefined || !isAlive(identity)) return;
-  send(identity, signal);
-  const deadline = performance.now() + endDeadlineMs;
-  while (isAlive(identity)) {
-    if (performance.now() > deadline) send(identity, "SIGKILL");
+  if (identity === undefined) return;
+  const startedAt = performance.now();
+  for (let asked = -askAgainMs; isAlive(identity); ) {
+    const elapsed = performance.now() - startedAt;
+    if (elapsed - asked >= askAgainMs) {
+      send(identity, elapsed > endDeadlineMs ? "SIGKILL" : signal);
+      asked = elapsed;
+    }
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

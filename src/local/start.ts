@@ -1,13 +1,14 @@
 /**
  * Starts a local cluster with either backend.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { checkCounts } from "../cluster/settings.ts";
+import { findServer } from "../redis/server.ts";
 import { type LocalCluster, overBackend } from "./local-cluster.ts";
 import { findPorts } from "./ports.ts";
-import { endProcesses, type ProcessNode, runProcesses } from "./processes.ts";
+import { type ProcessNode, runProcesses } from "./processes.ts";
 
 export interface LocalClusterOptions {
   /** Six by default, betas included. */
@@ -21,14 +22,16 @@ export interface LocalClusterOptions {
   readonly nodeTimeoutMs?: number;
   /** Processes: the server's executable. */
   readonly server?: string | undefined;
-  /** Processes: a redis.conf of your own. */
+  /** Processes: a redis.conf of your own. Without one, nodes listen on loopback only and write no snapshots. */
   readonly config?: string | undefined;
   /** Containers: the image; `rekindle:latest` by default. */
   readonly image?: string | undefined;
   /** Containers: the label by which `down` finds them. */
   readonly name?: string | undefined;
-  /** Processes: where the nodes' folders go; a new temporary folder by default. It is removed in the end. */
+  /** Processes: where the nodes' folders go; a new temporary folder by default. They are removed in the end. */
   readonly root?: string | undefined;
+  /** Ends the start early; what was started ends, too. */
+  readonly signal?: AbortSignal;
   /** Processes: told at every change, for those who keep state. */
   readonly onChange?: (nodes: readonly ProcessNode[]) => void;
 }
@@ -56,10 +59,18 @@ export async function startLocalCluster(options: LocalClusterOptions = {}): Prom
     const { runContainers } = await import("./containers.ts");
     const image = options.image ?? "rekindle:latest";
     return overBackend(
-      await runContainers({ count: nodes, image, name: options.name ?? `${process.pid}`, flags }),
+      await runContainers({
+        count: nodes,
+        image,
+        name: options.name ?? `${process.pid}`,
+        flags,
+        signal: options.signal,
+      }),
       noCredentials,
     );
   }
+  // Each node would say that it is missing; once is enough, and before anything is started.
+  await findServer(options.server, process.env.PATH ?? "");
   const ports = await findPorts(nodes, options.port ?? defaultPort, options.port !== undefined);
   const root = options.root ?? mkdtempSync(join(tmpdir(), "rekindle-"));
   const processes = ports.map(
@@ -70,19 +81,23 @@ export async function startLocalCluster(options: LocalClusterOptions = {}): Prom
       identity: undefined,
     }),
   );
-  const server = options.server === undefined ? [] : ["--server", options.server];
-  const config = options.config === undefined ? [] : ["--config", options.config];
+  const server = options.server === undefined ? [] : ["--server", absolute(options.server)];
   const backend = runProcesses(processes, {
     root,
-    flags: [...flags, ...server, ...config],
+    config: options.config && resolve(options.config),
+    flags: [...flags, ...server],
     onChange: options.onChange ?? (() => {}),
   });
+  options.onChange?.(processes);
   try {
+    options.signal?.throwIfAborted();
     await Promise.all(processes.map((node) => backend.start(node.name, true)));
   } catch (thrown) {
-    await endProcesses(processes);
-    rmSync(root, { recursive: true, force: true });
+    await backend.end();
     throw thrown;
   }
   return overBackend(backend, noCredentials);
 }
+
+/** A bare name is searched on the PATH; a path is the caller's, who may be in another folder than the nodes. */
+const absolute = (server: string): string => (server.includes("/") ? resolve(server) : server);

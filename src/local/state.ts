@@ -1,17 +1,24 @@
 /**
- * What is remembered of a local cluster by processes, so that `status` and `down` find it, and `up` its leftovers.
+ * What is remembered of a local cluster, so that `status` and `down` find it, and `up` its leftovers.
  */
-import { mkdirSync } from "node:fs";
+import { linkSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { RekindleError } from "../errors.ts";
+import type { Address } from "../address.ts";
+import { holderOf } from "../cluster/folder-lock.ts";
+import { codeOf, RekindleError } from "../errors.ts";
 import { readIfThere, writeWhole } from "../files.ts";
 import { isAlive } from "../process-identity.ts";
-import type { ProcessNode } from "./processes.ts";
+import { type ProcessNode, removeIfEmpty } from "./processes.ts";
 
 export interface LocalState {
   readonly name: string;
+  readonly backend: "processes" | "containers";
+  /** `pid starttime` of the `up` that ends the cluster when it ends; none where the cluster was left to itself. */
+  readonly owner?: string | undefined;
+  /** None with containers: those are found by their label. */
   readonly nodes: readonly ProcessNode[];
+  readonly containers?: readonly { readonly name: string; readonly address: Address }[];
 }
 
 /** The folder of the cluster with this name: its state, its nodes' folders. */
@@ -26,6 +33,7 @@ export function stateFolder(name: string, environment: NodeJS.ProcessEnv): strin
 }
 
 const stateFile = (folder: string): string => join(folder, "cluster.json");
+export const nodesFolder = (folder: string): string => join(folder, "nodes");
 
 export function readState(folder: string): LocalState | undefined {
   const text = readIfThere(stateFile(folder));
@@ -41,9 +49,36 @@ export function readState(folder: string): LocalState | undefined {
 }
 
 export function writeState(folder: string, state: LocalState): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
   writeWhole(stateFile(folder), `${JSON.stringify(state, null, 2)}\n`, 0o600);
 }
 
+/**
+ * The nodes that run, each with the process that it is. A node's own lock counts as well: an `up` that was killed may have
+ * started it and not written that down.
+ */
 export const runningNodes = (state: LocalState | undefined): readonly ProcessNode[] =>
-  (state?.nodes ?? []).filter((node) => node.identity !== undefined && isAlive(node.identity));
+  (state?.nodes ?? []).flatMap((node) => {
+    const identity = [node.identity, holderOf(node.dir)].find((one) => one && isAlive(one));
+    return identity === undefined ? [] : [{ ...node, identity }];
+  });
+
+/** @returns false where there is a state already. Of two that try at the same time one succeeds. */
+export function createState(folder: string, state: LocalState): boolean {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const draft = `${stateFile(folder)}.${process.pid}.draft`;
+  writeFileSync(draft, JSON.stringify(state), { mode: 0o600 });
+  try {
+    linkSync(draft, stateFile(folder)); // A rename would let both through.
+    return true;
+  } catch (thrown) {
+    if (codeOf(thrown) === "EEXIST") return false;
+    throw thrown;
+  } finally {
+    rmSync(draft);
+  }
+}
+
+export function forgetState(folder: string): void {
+  rmSync(stateFile(folder), { force: true });
+  removeIfEmpty(folder);
+}

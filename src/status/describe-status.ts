@@ -6,7 +6,7 @@ import { countSlots, myselfOf, type SlotRange } from "../cluster/nodes.ts";
 import { type Shard, slotsWithoutOwner } from "../cluster/shards.ts";
 import { readTopology, type Topology } from "../cluster/topology.ts";
 import type { Member, PeerView } from "../cluster/types.ts";
-import { findProblems } from "./find-problems.ts";
+import { findProblems, nameOfNode } from "./find-problems.ts";
 
 export interface StatusNode {
   readonly name: string;
@@ -99,7 +99,7 @@ function describeAbsent(topology: Topology, id: string, role: "alpha" | "beta"):
   const address = topology.absent.get(id)?.find((entry) => entry.address)?.address;
   const shown = address ? formatAddress(address) : id.slice(0, 8);
   return {
-    name: shown,
+    name: nameOfNode(topology, id),
     address: shown,
     id,
     role,

@@ -1,7 +1,7 @@
 /**
  * What is wrong with a cluster, one sentence each. Pure.
  */
-import { formatAddress } from "../address.ts";
+import { formatAddress, sameAddress } from "../address.ts";
 import { isAlpha, myselfOf } from "../cluster/nodes.ts";
 import { findGaps } from "../cluster/plan-introductions.ts";
 import { describeSlots } from "../cluster/plan-joining.ts";
@@ -23,7 +23,7 @@ export function findProblems(topology: Topology, views: readonly PeerView[]): re
 
 function shardProblems(topology: Topology, shard: Shard): readonly string[] {
   const slots = `slots ${describeSlots(shard.slots)}`;
-  const alpha = nameOf(topology, shard.alphaId);
+  const alpha = nameOfNode(topology, shard.alphaId);
   if (shard.alpha === undefined) {
     return shard.betas.length > 0
       ? [
@@ -33,13 +33,30 @@ function shardProblems(topology: Topology, shard: Shard): readonly string[] {
           `${slots}: the alpha ${alpha} does not answer, and no beta of it either: these slots are not served`,
         ];
   }
-  const problems =
-    shard.betas.length === 0
-      ? [`${slots}: the alpha ${alpha} has no beta that answers; its data is in one place only`]
-      : [];
+  const absent = shard.absentBetas.map(
+    (id) => `${slots}: the beta ${nameOfNode(topology, id)} of ${alpha} does not answer`,
+  );
+  const problems = isAlone(topology, shard)
+    ? [...absent, `${slots}: the alpha ${alpha} has no beta; its data is in one place only`]
+    : absent;
   return shard.alpha.seen.clusterOk
     ? problems
     : [...problems, `${alpha} does not serve yet: its cluster state is not ok`];
+}
+
+/** A cluster may be meant to have no betas; a single shard without one, beside others with some, is not. */
+function isAlone(topology: Topology, { betas, absentBetas }: Shard): boolean {
+  if (betas.length > 0) return false;
+  return absentBetas.length > 0 || topology.shards.some((other) => other.betas.length > 0);
+}
+
+/** By the name that it was asked under, where it was. */
+export function nameOfNode(topology: Topology, id: string): string {
+  const addresses = (topology.absent.get(id) ?? []).flatMap((entry) => entry.address ?? []);
+  const asked = topology.silent.find((peer) =>
+    addresses.some((address) => sameAddress(address, peer.address)),
+  );
+  return asked?.name ?? nameOf(topology, id);
 }
 
 function unownedSlots(topology: Topology): readonly string[] {
@@ -68,13 +85,13 @@ function ghosts(topology: Topology): readonly string[] {
   );
   return [...topology.absent.keys()]
     .filter((id) => !inShards.has(id))
-    .map((id) => `${nameOf(topology, id)} is still in the nodes' tables and does not answer`);
+    .map((id) => `${nameOfNode(topology, id)} is still in the nodes' tables and does not answer`);
 }
 
 function betaProblems(topology: Topology): readonly string[] {
   return topology.members.flatMap(({ name, seen }) => {
     if (seen.role !== "beta" || seen.inSync) return [];
-    const alpha = nameOf(topology, myselfOf(seen.table)?.alphaId ?? "");
+    const alpha = nameOfNode(topology, myselfOf(seen.table)?.alphaId ?? "");
     return [
       seen.syncing
         ? `the beta ${name} is copying the data of ${alpha}`

@@ -1,151 +1,86 @@
 /**
- * A cluster's status as text for a terminal of a given width. Pure.
+ * A cluster's status as text for a terminal of a given width: one line that says it all, the shards side by side, and what
+ * is wrong in words. Pure.
  */
-import { countSlots } from "../cluster/nodes.ts";
-import { describeSlots } from "../cluster/plan-joining.ts";
-import type { Status, StatusNode, StatusShard } from "./describe-status.ts";
+import { slotCount } from "../cluster/nodes.ts";
+import { renderCards } from "./cards.ts";
+import type { Status } from "./describe-status.ts";
+import { coloured, type Paint, plain, spread, widthOf, wrap } from "./paint.ts";
+import { renderRows } from "./rows.ts";
+import { formatCount } from "./words.ts";
 
 export interface RenderOptions {
   /** Columns of the terminal. */
   readonly width: number;
+  /** Its lines, where no more than that may be drawn. */
+  readonly height?: number;
   readonly colours: boolean;
 }
 
-type Paint = (colour: Colour, text: string) => string;
-type Colour = keyof typeof codes;
-
-const codes = { bold: "1", dim: "2", red: "31", green: "32", yellow: "33", cyan: "36" } as const;
-
-const cardWidth = 36;
-const gap = "  ";
-
 /** @returns lines without a newline at the end. */
-export function renderStatus(status: Status, { width, colours }: RenderOptions): string {
-  const paint: Paint = (colour, text) => (colours ? `\x1b[${codes[colour]}m${text}\x1b[0m` : text);
-  const columns = Math.max(1, Math.floor((width + gap.length) / (cardWidth + gap.length)));
-  const cards = status.shards.map((shard, index) => renderShard(shard, index + 1, paint));
-  const rows: string[] = [];
-  for (let at = 0; at < cards.length; at += columns) {
-    rows.push(...besideEachOther(cards.slice(at, at + columns)), "");
-  }
-  return [renderHeader(status, paint), "", ...rows, ...renderProblems(status, width, paint)]
-    .join("\n")
-    .trimEnd();
+export function renderStatus(status: Status, options: RenderOptions): string {
+  const { width, height = Number.POSITIVE_INFINITY } = options;
+  const paint = options.colours ? coloured : plain;
+  const cards = renderCards(status.shards, width, paint);
+  const cardsEnd = Math.max(0, ...cards.map(widthOf));
+  const head = renderHead(status, width, cardsEnd, paint);
+  const tail = renderProblems(status, width, paint);
+  const fits = head.length + cards.length + tail.length <= height;
+  const body = fits ? cards : renderRows(status.shards, width, paint);
+  return cut([...head, ...body, ...tail], height, paint).join("\n");
 }
 
-const headlines: Readonly<Record<Status["state"], { colour: Colour; word: string }>> = {
-  whole: { colour: "green", word: "whole" },
-  degraded: { colour: "yellow", word: "serving, with problems" },
-  down: { colour: "red", word: "not serving all slots" },
-  unreachable: { colour: "red", word: "nobody answers" },
-};
+const headlines = {
+  whole: { dye: "green", sign: "●", word: "whole" },
+  degraded: { dye: "yellow", sign: "◐", word: "serving, with problems" },
+  down: { dye: "red", sign: "✗", word: "not serving all slots" },
+  unreachable: { dye: "red", sign: "✗", word: "nobody answers" },
+} as const;
 
-function renderHeader(status: Status, paint: Paint): string {
-  const { colour, word } = headlines[status.state];
-  if (status.state === "unreachable") return paint(colour, `● ${word}`);
+/** The state in words, and how much there is; the epoch ends where the cards end. */
+function renderHead(
+  status: Status,
+  width: number,
+  cardsEnd: number,
+  paint: Paint,
+): readonly string[] {
+  const { dye, sign, word } = headlines[status.state];
+  const state = ` ${paint[dye](sign)} ${paint.bold(paint[dye](word))}`;
+  if (status.state === "unreachable") return [state];
+  const keys = status.shards.reduce((sum, shard) => sum + shard.alpha.keys, 0);
+  const all = status.slotsServed === slotCount;
   const facts = [
     `${status.shards.length} shards`,
     `${status.nodes} nodes`,
-    `${status.slotsServed} of 16384 slots`,
-    `epoch ${status.epoch}`,
-  ];
-  return `${paint(colour, `● ${word}`)}  ${paint("dim", facts.join(" · "))}`;
-}
-
-interface Cell {
-  /** Without colours, for its length. */
-  readonly plain: string;
-  readonly painted: string;
-}
-
-function renderShard(shard: StatusShard, number: number, paint: Paint): readonly Cell[] {
-  const title = `shard ${number}`;
-  const slots = `${describeSlots(shard.slots.slice(0, 2))}${shard.slots.length > 2 ? ",…" : ""} (${countSlots(shard.slots)})`;
-  const room = cardWidth - title.length - slots.length - 6;
-  const rule = "─".repeat(Math.max(1, room));
-  const head = {
-    plain: `┌ ${title} ${rule} ${slots} ┐`,
-    painted: `${paint("dim", "┌")} ${paint("bold", title)} ${paint("dim", rule)} ${paint("cyan", slots)} ${paint("dim", "┐")}`,
-  };
-  const foot = `└${"─".repeat(cardWidth - 2)}┘`;
-  return [
-    head,
-    ...[shard.alpha, ...shard.betas].map((node) => renderNode(node, paint)),
-    { plain: foot, painted: paint("dim", foot) },
-  ];
-}
-
-const nodeColours: Readonly<Record<StatusNode["state"], Colour>> = {
-  ok: "green",
-  syncing: "yellow",
-  "link down": "red",
-  "not ok": "yellow",
-  silent: "red",
-};
-
-function renderNode(node: StatusNode, paint: Paint): Cell {
-  const sign = node.role === "alpha" ? "α" : "β";
-  const said = factsOf(node);
-  const inner = cardWidth - 4;
-  const name = fit(`${sign} ${node.name}`, inner - said.length - 3);
-  const colour = nodeColours[node.state];
-  const space = " ".repeat(Math.max(1, inner - name.length - said.length - 2));
-  const edge = paint("dim", "│");
-  return {
-    plain: `│ ${name}${space}● ${said} │`,
-    painted: `${edge} ${node.role === "alpha" ? paint("bold", name) : name}${space}${paint(colour, "●")} ${node.state === "ok" ? said : paint(colour, said)} ${edge}`,
-  };
-}
-
-function factsOf(node: StatusNode): string {
-  if (node.state !== "ok") return node.state;
-  if (node.role === "alpha")
-    return `${node.keys.toLocaleString("en")} ${node.keys === 1 ? "key" : "keys"}`;
-  return node.lagBytes === undefined || node.lagBytes === 0
-    ? "in sync"
-    : `${shortBytes(node.lagBytes)} behind`;
-}
-
-function shortBytes(bytes: number): string {
-  if (bytes < 1_024) return `${bytes} B`;
-  return bytes < 1_048_576
-    ? `${Math.round(bytes / 1_024)} kB`
-    : `${(bytes / 1_048_576).toFixed(1)} MB`;
-}
-
-const fit = (text: string, room: number): string =>
-  text.length <= room ? text : `${text.slice(0, Math.max(1, room - 1))}…`;
-
-function besideEachOther(cards: readonly (readonly Cell[])[]): readonly string[] {
-  const height = Math.max(...cards.map((card) => card.length));
-  return Array.from({ length: height }, (_, line) =>
-    cards
-      .map((card) => card[line])
-      .map((cell) =>
-        cell
-          ? cell.painted + " ".repeat(Math.max(0, cardWidth - cell.plain.length))
-          : " ".repeat(cardWidth),
-      )
-      .join(gap)
-      .trimEnd(),
-  );
+    all
+      ? `all ${formatCount(slotCount)} slots`
+      : `${formatCount(status.slotsServed)} of ${formatCount(slotCount)} slots`,
+    `${formatCount(keys)} ${keys === 1 ? "key" : "keys"}`,
+  ].join(", ");
+  const epoch = `epoch ${status.epoch}`;
+  const left = `${state}   ${facts}`;
+  const needed = widthOf(left) + 3 + epoch.length;
+  if (needed < width) return [spread(left, paint.dim(epoch), Math.max(needed, cardsEnd))];
+  return [state, ...wrap(`${facts}, ${epoch}`, width - 4).map((line) => `   ${line}`)];
 }
 
 function renderProblems(status: Status, width: number, paint: Paint): readonly string[] {
   if (status.problems.length === 0) return [];
-  const colour = status.state === "down" || status.state === "unreachable" ? "red" : "yellow";
-  return status.problems.flatMap((problem) => {
-    const lines = wrap(problem, Math.max(20, width - 2));
-    return lines.map((line, index) => `${index === 0 ? paint(colour, "!") : " "} ${line}`);
-  });
+  const dye = status.state === "degraded" ? paint.yellow : paint.red;
+  return [
+    "",
+    ` ${paint.bold("what is wrong")}`,
+    ...status.problems.flatMap((problem) =>
+      wrap(problem, width - 4).map((line, index) => ` ${index === 0 ? dye("!") : " "} ${line}`),
+    ),
+  ];
 }
 
-function wrap(text: string, width: number): readonly string[] {
-  const lines: string[] = [""];
-  for (const word of text.split(" ")) {
-    const line = lines.at(-1) ?? "";
-    if (line !== "" && line.length + 1 + word.length > width) lines.push(word);
-    else lines[lines.length - 1] = line === "" ? word : `${line} ${word}`;
-  }
-  return lines;
+function cut(lines: readonly string[], height: number, paint: Paint): readonly string[] {
+  if (lines.length <= height) return lines;
+  const hidden = lines.length - height + 1;
+  return [
+    ...lines.slice(0, height - 1),
+    paint.dim(` … ${hidden} more lines; a taller window shows them`),
+  ];
 }
