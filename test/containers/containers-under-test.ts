@@ -1,6 +1,7 @@
 /**
  * Containers of the image as a careful operator runs them: no root, no capability, nothing to write but /data.
  */
+import { spawnSync } from "node:child_process";
 import {
   GenericContainer,
   getContainerRuntimeClient,
@@ -86,6 +87,18 @@ export async function probe(container: StartedTestContainer, which: "readiness" 
   return { ready: exitCode === 0, output: output.trim() };
 }
 
+/** What a container's entrypoint decided and did, through the engine's own client: the container may be over. */
+function describeLog(container: StartedTestContainer): string {
+  const { stdout } = spawnSync("docker", ["logs", container.getId()], { encoding: "utf8" });
+  const lines = stdout
+    .split("\n")
+    .filter((line) => line.startsWith("{") && !line.includes('"observed"'));
+  const told = lines
+    .slice(-20)
+    .map((line) => `${line.slice(20, 32)} ${/"message":"([^"]*)/.exec(line)?.[1]}`);
+  return [`--- ${container.getId().slice(0, 12)}`, ...told].join("\n");
+}
+
 /** Every container is ready, and knows just the others. */
 export async function untilReady(
   containers: readonly StartedTestContainer[],
@@ -106,5 +119,6 @@ export async function untilReady(
       ),
     (all) => all.every((one) => one === ` ${containers.length}`),
     withinMs,
+    (all) => `${all.join(" | ")}\n${containers.map(describeLog).join("\n")}`,
   );
 }
