@@ -30,6 +30,7 @@ const height = shown.length * lineHeight + 40;
 writeFileSync(
   join(root, "docs/exercise.svg"),
   `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width.toFixed(0)} ${height}" width="${width.toFixed(0)}" font-family="ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace" font-size="14">
+<title>npm start -- --exercise: an alpha is killed and emptied, and the cluster is whole again</title>
 <rect width="100%" height="100%" rx="8" fill="#0d1117"/>
 ${shown.map((line, index) => `<text x="20" y="${30 + index * lineHeight}" xml:space="preserve" fill="#e6edf3">${paint(line)}</text>`).join("\n")}
 </svg>

@@ -83,10 +83,7 @@ function coordinate(observation: Observation, topology: Topology): Plan {
   const seats = assignSeats(observation, topology);
   const alphas = seats.flatMap((seat) => (seat.alpha ? [seat.alpha] : []));
   const betas = topology.members.filter((member) => !alphas.includes(member));
-  const setUp = [
-    ...seats.flatMap((seat) => seatAlpha(observation, seat)),
-    ...claimBetas(betas, seats.length),
-  ];
+  const setUp = [...seats.flatMap(seatAlpha), ...claimBetas(betas, seats.length)];
   if (setUp.length > 0)
     return {
       kind: "act",
@@ -96,24 +93,24 @@ function coordinate(observation: Observation, topology: Topology): Plan {
   const steps = [...introduce(topology.members), ...assignBetas(betas, alphas)];
   const unsettled = disagreement(topology.members, betas);
   if (unsettled !== undefined) return { kind: "act", reason: `founding: ${unsettled}`, steps };
+  // Only now: a short timeout while nodes are busy with each other would have them call each other failed.
+  const hasten = hastenAlphas(observation.policy, alphas);
   const late = observation.self
     ? alphas.filter((alpha) => isHastened(observation.policy, alpha))
     : topology.members;
   const waiting = late.filter(
-    (node) => !node.seen.clusterOk || (!isAlphaSeat(node, alphas) && !node.seen.inSync),
+    (node) => !node.seen.clusterOk || (!alphas.includes(node) && !node.seen.inSync),
   );
-  if (waiting.length > 0) {
+  if (hasten.length > 0 || waiting.length > 0) {
     return {
       kind: "act",
-      reason: `founding: ${waiting.map((node) => node.name).join(", ")} not ok yet`,
-      steps,
+      reason: "founding: helping the alphas to cluster_state:ok",
+      steps: [...steps, ...hasten],
     };
   }
   const restore = restoreNodeTimeouts(observation.policy, topology.members);
   return finish(observation, topology, seats, restore);
 }
-
-const isAlphaSeat = (node: Member, alphas: readonly Member[]): boolean => alphas.includes(node);
 
 function finish(
   observation: Observation,
@@ -198,13 +195,15 @@ export function foundingRanges(alphaCount: number): readonly SlotRange[] {
  * Rule 5: the claim is a compare-and-set, it fails on a node that has an epoch or knows a cluster. Slots follow only after
  * another look has shown that the claim is ours.
  */
-function seatAlpha({ policy }: Observation, { alpha, epoch, slots }: Seat): readonly Step[] {
+function seatAlpha({ alpha, epoch, slots }: Seat): readonly Step[] {
   const entry = alpha && myselfOf(alpha.seen.table);
   if (!alpha || !entry || countSlots(entry.slots) > 0) return [];
   const isUnclaimed = entry.epoch === 0 && alpha.seen.table.nodes.length === 1;
-  const claim: readonly Step[] = isUnclaimed ? [{ kind: "claim", at: alpha, epoch }] : [];
-  const first = [...claim, ...hastenAlphas(policy, [alpha])];
-  return first.length > 0 ? first : [{ kind: "add-slots", at: alpha, slots: [slots] }];
+  return [
+    isUnclaimed
+      ? { kind: "claim", at: alpha, epoch }
+      : { kind: "add-slots", at: alpha, slots: [slots] },
+  ];
 }
 
 /** Distinct epochs for the betas too: nodes that meet with equal epochs would first have to settle that. */

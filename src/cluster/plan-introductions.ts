@@ -44,7 +44,15 @@ const greet = ({ listener, subject }: Gap): Step => ({ kind: "meet", at: subject
 
 /** Introductions of all members that do not know each other as they are; none in a settled cluster. */
 export function introduce(members: readonly Member[]): readonly Step[] {
-  return findGaps(members).map(greet);
+  return findGaps(members).filter(isFirstOfTwo).map(greet);
+}
+
+/** Two that do not know each other at all need one greeting, not two: both learn of each other by it. */
+function isFirstOfTwo({ listener, subject }: Gap): boolean {
+  const isMutual =
+    entryOf(listener, subject.seen.id) === undefined &&
+    entryOf(subject, listener.seen.id) === undefined;
+  return !isMutual || subject.seen.id < listener.seen.id;
 }
 
 /** How many introductions are open. */
@@ -68,7 +76,7 @@ export function awaitAgreement(
     return {
       kind: "act",
       reason: "introducing nodes to each other until all agree",
-      steps: gaps.map(greet),
+      steps: introduce(known),
     };
   }
   return awaitHastened(policy, topology, known);

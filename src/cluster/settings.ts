@@ -70,7 +70,7 @@ export const clusterSettingDescriptions = {
   }),
   nodeTimeout: duration("cluster-node-timeout", { from: 100, to: 600_000 }, "5s"),
   peerWait: duration(
-    "how long a node that belongs to a cluster waits for silent peers before it starts without them",
+    "how long nothing may change among the peers before a node stops waiting for silent ones",
     { from: 0, to: 3_600_000 },
     "10s",
   ),

@@ -1,6 +1,7 @@
 /**
  * A cluster of real nodes on this machine, for tests and for trying things out.
  */
+import pRetry, { AbortError } from "p-retry";
 import type { Address } from "../address.ts";
 import type { PeerView } from "../cluster/types.ts";
 import { RekindleError } from "../errors.ts";
@@ -99,23 +100,30 @@ async function waitUntilWhole(
   failures: () => Promise<readonly string[]>,
   { deadlineMs = 60_000, onProgress, signal }: WaitOptions,
 ): Promise<Status> {
-  const deadline = performance.now() + deadlineMs;
-  for (;;) {
+  const attempt = async (): Promise<Status> => {
     const status = await look();
     onProgress?.(status);
     if (status.state === "whole") return status;
-    signal?.throwIfAborted();
     const [failure] = await failures();
     if (failure !== undefined) {
-      throw new RekindleError("tryAgain", failure, { hint: "mend that and try again" });
-    }
-    if (performance.now() > deadline) {
-      throw new RekindleError(
-        "tryAgain",
-        `the cluster is not whole after ${deadlineMs} ms: ${status.problems.join("; ")}`,
-        { hint: "try again, or give it more time" },
+      throw new AbortError(
+        new RekindleError("tryAgain", failure, { hint: "mend that and try again" }),
       );
     }
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+    const problems = status.problems.join("; ");
+    throw new RekindleError(
+      "tryAgain",
+      `the cluster is not whole after ${deadlineMs} ms: ${problems}`,
+      {
+        hint: "try again, or give it more time",
+      },
+    );
+  };
+  return pRetry(attempt, {
+    retries: Number.POSITIVE_INFINITY,
+    minTimeout: 50,
+    factor: 1,
+    maxRetryTime: deadlineMs,
+    ...(signal && { signal }),
+  });
 }

@@ -62,6 +62,7 @@ function renderChart(rows: readonly Row[]): string {
   const height = drawn.length * rowHeight + 70;
   const body = drawn.map((row, index) => renderBars(row, 60 + index * rowHeight)).join("\n");
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 ${height}" width="760" height="${height}" font-family="system-ui, sans-serif" font-size="13">
+<title>Rekindle beside the usual way</title>
 <rect width="760" height="${height}" fill="#ffffff"/>
 <text x="${left}" y="28" font-size="16" font-weight="600" fill="#1f2328">Rekindle beside the usual way, medians; shorter is better</text>
 ${body}
