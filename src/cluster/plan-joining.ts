@@ -53,10 +53,17 @@ function awaitAlphas({ policy, unchangedMs }: Observation, topology: Topology): 
     (shard) => shard.betas.length > 0 || !isGoneOrFailed(topology, shard.alphaId),
   );
   if (pending === undefined) return undefined;
-  const alpha = nameOf(topology, pending.alphaId);
-  return pending.betas.length > 0
-    ? { kind: "wait", reason: `the alpha ${alpha} does not answer; a beta of it may be promoted` }
-    : { kind: "wait", reason: `the alpha ${alpha} does not answer yet` };
+  return { kind: "wait", reason: describeHeadless(topology, pending) };
+}
+
+function describeHeadless(topology: Topology, { alphaId, betas }: Shard): string {
+  const silent = `the alpha ${nameOf(topology, alphaId)} does not answer`;
+  if (betas.length === 0) return `${silent} yet`;
+  const names = betas.map((beta) => beta.name).join(" or ");
+  // A takeover without votes is a person's to decide: only they know that the others are gone for good.
+  return hasMajority(topology)
+    ? `${silent}; its beta ${names} may be promoted`
+    : `${silent}, and too few alphas do to vote for its beta ${names}`;
 }
 
 /** The alpha is certainly not running, and a majority can vote: its best beta need not wait out the node timeout. */

@@ -18,14 +18,20 @@ async function alphaOf(group: ContainerGroup): Promise<StartedTestContainer> {
   throw new Error("no alpha among the containers");
 }
 
+/** Nine keys, each copied to a beta before this returns: what is acknowledged only, a killed alpha may take with it. */
 async function writeKeys(group: ContainerGroup): Promise<void> {
   const [first] = group.containers;
-  if (first)
-    await first.exec([
-      "sh",
-      "-c",
-      "c=redis-cli; command -v redis-cli >/dev/null || c=valkey-cli; for i in 1 2 3 4 5 6 7 8 9; do $c -c set key:$i $i; done",
-    ]);
+  const set =
+    "c=redis-cli; command -v redis-cli >/dev/null || c=valkey-cli; for i in 1 2 3 4 5 6 7 8 9; do $c -c set key:$i $i; done";
+  await first?.exec(["sh", "-c", set]);
+  for (const container of group.containers) {
+    if (!(await cli(container, "role")).startsWith("master")) continue;
+    await until(
+      "a copy on a beta",
+      () => cli(container, "wait", "1", "1000"),
+      (copies) => Number(copies) >= 1,
+    );
+  }
 }
 
 async function countKeys(group: ContainerGroup): Promise<number> {

@@ -1,9 +1,10 @@
 /**
  * Any order of crashes, replacements, stale looks and cut-off actions: the rules hold, and a quiet system converges.
- * REKINDLE_PROPERTY_RUNS runs more of them, REKINDLE_PROPERTY_SEED repeats one.
+ * Repeatable as it is; REKINDLE_PROPERTY_RUNS runs more of them, REKINDLE_PROPERTY_SEED others.
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { isMyself } from "../../src/cluster/nodes.ts";
 import { policy } from "./observations.ts";
 import {
   actFrom,
@@ -24,9 +25,9 @@ import {
 } from "./simulated-cluster.ts";
 import { ownEntry } from "./simulated-server.ts";
 
-const runs = Number(process.env.REKINDLE_PROPERTY_RUNS ?? 300);
-const seed = process.env.REKINDLE_PROPERTY_SEED;
-const parameters = { numRuns: runs, ...(seed === undefined ? {} : { seed: Number(seed) }) };
+const runs = Number(process.env.REKINDLE_PROPERTY_RUNS ?? 200);
+const seed = Number(process.env.REKINDLE_PROPERTY_SEED ?? 20_261_120);
+const parameters = { numRuns: runs, seed };
 
 type Move =
   | {
@@ -156,6 +157,28 @@ function expectOneOwner(world: World): void {
   }
 }
 
+/**
+ * Whoever owns slots still exists, a majority of them at least. Where too many alphas are gone with their disks, no election can
+ * be won any more, and Rekindle waits for a person.
+ */
+function canVote(world: World): boolean {
+  const servers = serversOf(world);
+  const existing = new Set([
+    ...servers.map((server) => server.id),
+    ...world.pods.flatMap(({ process, disk }) =>
+      process?.kind === "server" ? [] : (disk.table?.nodes.find(isMyself)?.id ?? []),
+    ),
+  ]);
+  const tables = [
+    ...servers.map((server) => [...server.known.values()]),
+    ...world.pods.flatMap(({ disk }) => (disk.table ? [disk.table.nodes] : [])),
+  ];
+  return tables.every((nodes) => {
+    const owners = nodes.filter((node) => node.slots.length > 0);
+    return owners.filter((owner) => existing.has(owner.id)).length > owners.length / 2;
+  });
+}
+
 function explore(persistent: boolean, onLostSlots: "wait" | "empty"): void {
   fc.assert(
     fc.property(fc.array(move, { minLength: 5, maxLength: 60 }), (moves) => {
@@ -169,7 +192,7 @@ function explore(persistent: boolean, onLostSlots: "wait" | "empty"): void {
         if (!isFault(one) && one.kind !== "write") expectNothingWiped(world, before);
         expectOneOwner(world);
       }
-      if (onLostSlots === "empty" && settle(world) < 0)
+      if (onLostSlots === "empty" && canVote(world) && settle(world) < 0)
         throw new Error(`it does not settle\n${describeWorld(world)}`);
     }),
     parameters,
