@@ -17,10 +17,7 @@ export type Role =
   | { readonly betaOf: string }
   | { readonly alphaOf: readonly SlotRange[]; readonly epoch: number };
 
-/**
- * @param newId the own id where there is none yet: 40 hexadecimal digits. Left out, `blankId` stands in for it and the
- *   actor, who may be random, replaces it.
- */
+/** A new node has no id yet: `blankId` stands in for it, and the actor, who may be random, replaces it. */
 export function becomeTable(topology: Topology, self: Self, role: Role): NodeTable {
   const old = self.table && myselfOf(self.table);
   const myself = ownEntry(self, old, role);

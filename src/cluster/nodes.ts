@@ -37,9 +37,6 @@ export interface NodeTable {
 export const isAlpha = (node: NodeEntry): boolean => node.flags.includes("master");
 export const isMyself = (node: NodeEntry): boolean => node.flags.includes("myself");
 export const isFailed = (node: NodeEntry): boolean => node.flags.includes("fail");
-/** Failed, or suspected of it. */
-export const isSuspected = (node: NodeEntry): boolean =>
-  isFailed(node) || node.flags.includes("fail?");
 export const countSlots = (ranges: readonly SlotRange[]): number =>
   ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0);
 
