@@ -7,7 +7,7 @@ import { codeOf, messageOf } from "../errors.ts";
 import { type Connection, type ConnectOptions, connect, DeniedError } from "../redis/connection.ts";
 import { parseInfo } from "../redis/info.ts";
 import { type Command, type Reply, ReplyError } from "../redis/resp.ts";
-import { myselfOf, parseNodes } from "./nodes.ts";
+import { isAlpha, myselfOf, parseNodes } from "./nodes.ts";
 import type { Answer, PeerAnswer, PeerView } from "./types.ts";
 
 export interface Observer {
@@ -88,19 +88,19 @@ function readAnswer(replies: readonly Reply[]): PeerAnswer {
     return { state: "denied", why: reply.message };
   }
   const table = parseNodes(String(nodes));
-  const id = myselfOf(table)?.id;
-  if (id === undefined)
+  const own = myselfOf(table);
+  if (own === undefined)
     return { state: "denied", why: "its node table does not say which node it is" };
   const clusterInfo = parseInfo(String(cluster));
   const uptimeSeconds = Number(parseInfo(String(server)).get("uptime_in_seconds") ?? 0);
   const currentEpoch = Number(clusterInfo.get("cluster_current_epoch") ?? 0);
   return {
     state: "answered",
-    id,
+    id: own.id,
     table: { ...table, currentEpoch },
     clusterOk: clusterInfo.get("cluster_state") === "ok",
     keys: Number(keys),
-    ...readReplication(parseInfo(String(replication)), uptimeSeconds),
+    ...readReplication(parseInfo(String(replication)), !isAlpha(own), uptimeSeconds),
     uptimeSeconds,
     nodeTimeoutMs: Array.isArray(timeout) ? Number(timeout[1]) : undefined,
   };
@@ -108,9 +108,10 @@ function readAnswer(replies: readonly Reply[]): PeerAnswer {
 
 function readReplication(
   info: ReadonlyMap<string, string>,
+  // Not INFO's role: a beta that does not know its alpha's address calls itself a master there.
+  isBeta: boolean,
   uptimeSeconds: number,
 ): Pick<Answer, "role" | "offset" | "inSync" | "syncing" | "hasFollowed"> {
-  const isBeta = info.get("role") === "slave";
   const isLinked = info.get("master_link_status") === "up";
   const syncing = info.get("master_sync_in_progress") === "1";
   // A link that never was is down "since" 1970 up to 6.0 and since -1 later; the counters of this life are no older than it.

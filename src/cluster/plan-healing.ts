@@ -1,13 +1,19 @@
 /**
- * What any node that starts mends on its way in: ghosts are forgotten, members that do not see each other are introduced,
+ * What any node that starts mends on its way in: ghosts are forgotten, then members that do not see each other are introduced,
  * a node timeout that a killed coordinator left short is set back, and everybody is told of this node.
  */
-
 import { restoreNodeTimeouts } from "./hasten.ts";
 import { myselfOf } from "./nodes.ts";
 import { introduce } from "./plan-introductions.ts";
-import { canComeBack, entryOf, isGoneOrFailed, knowsAt, type Topology } from "./topology.ts";
-import type { Observation, Self, Step } from "./types.ts";
+import {
+  canComeBack,
+  entryOf,
+  isGoneOrFailed,
+  knowsAt,
+  nameOf,
+  type Topology,
+} from "./topology.ts";
+import type { Observation, Plan, Self, Step } from "./types.ts";
 
 export function healSteps(
   observation: Observation,
@@ -16,7 +22,6 @@ export function healSteps(
 ): readonly Step[] {
   const known = topology.members.filter((member) => !topology.blanks.includes(member));
   return [
-    ...forgetGhosts(topology),
     ...introduce(known),
     ...restoreNodeTimeouts(observation.policy, known),
     ...introduceSelf(topology, self),
@@ -26,17 +31,24 @@ export function healSteps(
 /**
  * Rules 1 and 2: a node is forgotten only when it is failed, cannot come back, owns no slots, and no beta names it any more.
  * All members are told in one go: Redis bans a forgotten id for 60 seconds, and a member that was not told would bring it back.
+ * Nor does this node start before all have forgotten it: its own list of bans is empty, and whoever still knew it would tell us.
  */
-function forgetGhosts(topology: Topology): readonly Step[] {
+export function forgetGhosts(
+  { policy, unchangedMs }: Observation,
+  topology: Topology,
+): Plan | undefined {
   const ghosts = [...topology.absent.keys()].filter((id) => isGhost(topology, id));
-  return ghosts.flatMap((id) =>
+  const steps = ghosts.flatMap((id) =>
     topology.members
       .filter((member) => entryOf(member, id))
       .map((at): Step => ({ kind: "forget", at, id })),
   );
+  if (steps.length === 0 || unchangedMs >= policy.peerWaitMs) return undefined;
+  const names = ghosts.map((id) => nameOf(topology, id)).join(", ");
+  return { kind: "act", reason: `forgetting ${names}: failed, without slots and betas`, steps };
 }
 
-export function isGhost(topology: Topology, id: string): boolean {
+function isGhost(topology: Topology, id: string): boolean {
   const ownsSlots = topology.shards.some((shard) => shard.alphaId === id);
   const isNamed = topology.members.some((member) => myselfOf(member.seen.table)?.alphaId === id);
   return !ownsSlots && !isNamed && isGoneOrFailed(topology, id) && !canComeBack(topology, id);

@@ -4,7 +4,7 @@
  */
 import { hastenAlphas, isHastened } from "./hasten.ts";
 import { countSlots, isAlpha, myselfOf } from "./nodes.ts";
-import { entryOf, knowsAt, type Topology } from "./topology.ts";
+import { entryOf, isYoung, knowsAt, type Topology } from "./topology.ts";
 import type { Member, Observation, Plan, Policy, Step } from "./types.ts";
 
 /** The listener does not know the subject at its present address, or not in its present role with its present slots. */
@@ -60,6 +60,10 @@ export function countGaps(members: readonly Member[]): number {
   return findGaps(members).length;
 }
 
+/** It works, and not just since a moment ago: two that missed each other at a common start may never meet by gossip. */
+const isSettled = (topology: Topology, known: readonly Member[]): boolean =>
+  known.every((member) => member.seen.clusterOk) && !isYoung(topology);
+
 /**
  * A cluster that was just founded, or came back with new addresses, is watched until its nodes agree. One that works is
  * left to itself: its tables may differ for a moment during a failover or a resharding.
@@ -69,8 +73,7 @@ export function awaitAgreement(
   topology: Topology,
 ): Plan | undefined {
   const known = topology.members.filter((member) => !topology.blanks.includes(member));
-  if (unchangedMs >= policy.peerWaitMs || known.every((member) => member.seen.clusterOk))
-    return undefined;
+  if (unchangedMs >= policy.peerWaitMs || isSettled(topology, known)) return undefined;
   const gaps = findGaps(known);
   if (gaps.length > 0) {
     return {

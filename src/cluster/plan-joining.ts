@@ -7,7 +7,7 @@
 import { compareNames, sameAddress } from "../address.ts";
 import { becomeTable } from "./build-table.ts";
 import { countSlots, type SlotRange } from "./nodes.ts";
-import { healSteps } from "./plan-healing.ts";
+import { forgetGhosts, healSteps } from "./plan-healing.ts";
 import { awaitAgreement, introduce } from "./plan-introductions.ts";
 import type { Shard } from "./shards.ts";
 import { slotsWithoutOwner } from "./shards.ts";
@@ -31,6 +31,7 @@ export function planJoining(observation: Observation, topology: Topology, self: 
     adoptIdleNodes(observation, topology, self) ??
     replaceLostShard(observation, topology, self) ??
     awaitSilent(topology, self) ??
+    forgetGhosts(observation, topology) ??
     joinAsBeta(observation, topology, self)
   );
 }
@@ -167,12 +168,13 @@ function replaceLostShard(
   const slots = shards[rankAmongNewcomers(topology, self)];
   if (slots === undefined)
     return { kind: "wait", reason: `slots ${missing} wait for another new node to take them` };
-  const table = becomeTable(topology, self, { alphaOf: slots, epoch: topology.currentEpoch + 1 });
+  const forgetting = forgetGhosts(observation, topology);
+  if (forgetting) return forgetting;
   return {
     kind: "become",
     reason: `serving slots ${describeSlots(slots)} empty: their alpha and all its betas are gone`,
     steps: healSteps(observation, topology, self),
-    table,
+    table: becomeTable(topology, self, { alphaOf: slots, epoch: topology.currentEpoch + 1 }),
   };
 }
 

@@ -6,10 +6,10 @@ import { becomeTable, type Role } from "./build-table.ts";
 import { guardData } from "./guard-data.ts";
 import { isAlpha, myselfOf, type NodeEntry, type NodeTable } from "./nodes.ts";
 import { planFounding } from "./plan-founding.ts";
-import { healSteps } from "./plan-healing.ts";
+import { forgetGhosts, healSteps } from "./plan-healing.ts";
 import { awaitAgreement } from "./plan-introductions.ts";
 import { chooseAlphas } from "./plan-joining.ts";
-import { entryOf, isFunctioning, nameOf, type Topology } from "./topology.ts";
+import { entryOf, isFunctioning, isYoung, nameOf, type Topology } from "./topology.ts";
 import type { Observation, Plan, Self, Step } from "./types.ts";
 
 export function planReturning(
@@ -31,6 +31,7 @@ export function planReturning(
   return (
     guarded ??
     awaitPeers(observation, topology, self) ??
+    forgetGhosts(observation, topology) ??
     comeBack(observation, topology, self, role)
   );
 }
@@ -75,9 +76,12 @@ function awaitPeers(observation: Observation, topology: Topology, self: Self): P
     topology.silent.some((peer) => compareNames(peer.name, self.name) > 0)
   )
     return undefined;
-  if (topology.silent.length > 0 && !isFunctioning(topology)) {
+  if (topology.silent.length > 0 && (!isFunctioning(topology) || isYoung(topology))) {
     const names = topology.silent.map((peer) => peer.name).join(", ");
-    return { kind: "wait", reason: `no working cluster answers; waiting for ${names}` };
+    return {
+      kind: "wait",
+      reason: `all were started at once; waiting for ${names} to introduce them`,
+    };
   }
   return awaitAgreement(observation, topology);
 }

@@ -176,6 +176,16 @@ export function isFunctioning(topology: Topology): boolean {
   return seeing.length >= needed;
 }
 
+/** Most of those that answer are as young as this boot: all were started at once, and some may have missed each other. */
+export function isYoung(topology: Topology): boolean {
+  const known = topology.members.filter((member) => !topology.blanks.includes(member));
+  return (
+    known.filter((member) => member.seen.uptimeSeconds < youngSeconds).length > known.length / 2
+  );
+}
+
+const youngSeconds = 60;
+
 function sees(member: Member, other: Member): boolean {
   const entry = entryOf(member, other.seen.id);
   return entry?.linkUp === true && knowsAt(member, other);

@@ -1,5 +1,5 @@
 /**
- * Any order of crashes, replacements, stale looks and cut-off actions: the rules hold, and a quiet system converges.
+ * Any order of crashes, replacements, partitions, stale looks and cut-off actions: the rules hold, and a quiet system converges.
  * Repeatable as it is; REKINDLE_PROPERTY_RUNS runs more of them, REKINDLE_PROPERTY_SEED others.
  */
 import fc from "fast-check";
@@ -9,6 +9,7 @@ import { policy } from "./observations.ts";
 import {
   actFrom,
   createWorld,
+  cut,
   describeWorld,
   electBeta,
   isSettled,
@@ -29,13 +30,25 @@ const runs = Number(process.env.REKINDLE_PROPERTY_RUNS ?? 200);
 const seed = Number(process.env.REKINDLE_PROPERTY_SEED ?? 20_261_120);
 const parameters = { numRuns: runs, seed };
 
-type Move =
-  | {
-      readonly kind: "look" | "act" | "kill" | "start" | "replace" | "readdress" | "elect";
-      readonly pod: number;
-      readonly limit: number;
-    }
-  | { readonly kind: "time" | "write"; readonly pod: number; readonly limit: number };
+interface Move {
+  readonly kind:
+    | "look"
+    | "act"
+    | "kill"
+    | "start"
+    | "replace"
+    | "readdress"
+    | "elect"
+    | "cut"
+    | "mend"
+    | "time"
+    | "write";
+  readonly pod: number;
+  /** From whom it is cut. */
+  readonly other: number;
+  /** After how many of its steps an action is killed. */
+  readonly limit: number;
+}
 
 const move: fc.Arbitrary<Move> = fc.record({
   kind: fc.oneof(
@@ -51,18 +64,21 @@ const move: fc.Arbitrary<Move> = fc.record({
         "readdress" as const,
         "elect" as const,
         "write" as const,
+        "mend" as const,
       ),
     },
+    { weight: 2, arbitrary: fc.constant("cut" as const) },
   ),
   pod: fc.nat({ max: 5 }),
+  other: fc.nat({ max: 5 }),
   limit: fc.oneof(
     { weight: 5, arbitrary: fc.constant(99) },
     { weight: 1, arbitrary: fc.nat({ max: 4 }) },
   ),
 });
 
-function play(world: World, { kind, pod: index, limit }: Move): void {
-  const pod = world.pods[index % world.pods.length] as Pod;
+function play(world: World, { kind, pod: index, other, limit }: Move): void {
+  const pod = world.pods[index] as Pod;
   world.history.push(`${kind} ${pod.name}`);
   switch (kind) {
     case "look":
@@ -92,6 +108,12 @@ function play(world: World, { kind, pod: index, limit }: Move): void {
     case "elect":
       if (pod.process?.kind === "server") electBeta(world, pod.process.server);
       return;
+    case "cut":
+      if (other !== index) cut(world, pod, world.pods[other] as Pod);
+      return;
+    case "mend":
+      world.cuts.clear();
+      return;
     case "time":
       passTime(world, 1_000);
       return;
@@ -101,8 +123,9 @@ function play(world: World, { kind, pod: index, limit }: Move): void {
   }
 }
 
-/** Everybody runs, nothing fails any more: rounds until the cluster is settled. */
+/** Everybody runs and reaches everybody, nothing fails any more: rounds until the cluster is settled. */
 function settle(world: World, rounds = 80): number {
+  world.cuts.clear();
   for (let round = 0; round < rounds; round++) {
     for (const pod of world.pods) if (pod.process === undefined) startPod(world, pod);
     for (const pod of world.pods) {

@@ -64,8 +64,15 @@ describe("rule 1: a node that owns slots is never forgotten", () => {
   });
   test("once its slots are another's it is forgotten, by everybody who knows it", () => {
     const decision = plan(observation(self("9"), others(promotedD)));
-    expect(decision.kind).toBe("become");
     expect(forgotten(decision)).toEqual(Array(5).fill(idOf("a")));
+  });
+  test("nobody starts while a peer still knows the forgotten one: it would tell us, and we have no ban on it", () => {
+    const without = promotedD.filter((truth) => truth.letter !== "a");
+    const slow = [answered("b", promotedD), ...others(without, "cdef")];
+    expect(plan(observation(self("9"), slow)).kind).toBe("act");
+    expect(plan(observation(self("9"), others(without))).kind).toBe("become");
+    // A peer that will not forget is no reason to stay away for ever.
+    expect(plan(observation(self("9"), slow, { unchangedMs: 60_000 })).kind).toBe("become");
   });
 });
 
@@ -160,7 +167,12 @@ describe("rule 4: slots are only given when nobody owns them and nobody can come
     expect(plan(observation(self("9"), remaining, { unchangedMs: 3_600_000 })).kind).toBe("wait");
   });
   test("--on-lost-slots empty: it serves them", () => {
-    const decision = plan(observation(self("9"), remaining, { policy: { onLostSlots: "empty" } }));
+    const policy = { onLostSlots: "empty" as const };
+    expect(forgotten(plan(observation(self("9"), remaining, { policy })))).toEqual(
+      Array(4).fill(idOf("d")),
+    );
+    const withoutD = lost.filter((truth) => truth.letter !== "d");
+    const decision = plan(observation(self("9"), others(withoutD, "bcef"), { policy }));
     expect(myselfIn(decision)).toMatchObject({ slots: thirds.slice(0, 1), epoch: 4 });
   });
   test("but not while the alpha's or its beta's address is still named", () => {

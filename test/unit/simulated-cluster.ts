@@ -49,6 +49,8 @@ export interface World {
   readonly policy: Policy;
   /** With an append-only file a server's data is on its disk too. */
   readonly persistent: boolean;
+  /** Pairs of pods that cannot reach each other; the API that names the pods is seen by all. */
+  readonly cuts: Set<string>;
   nowMs: number;
   nextAddress: number;
   nextId: number;
@@ -68,6 +70,7 @@ export function createWorld(policy: Policy, persistent: boolean): World {
     pods: [],
     policy,
     persistent,
+    cuts: new Set(),
     nowMs: 0,
     nextAddress: 1,
     nextId: 1,
@@ -92,9 +95,25 @@ export const serversOf = (world: World): readonly Server[] =>
 const serverAt = (world: World, address: Address | undefined): Server | undefined =>
   address && serversOf(world).find((server) => sameAddress(server.address, address));
 
+interface Named {
+  readonly name: string;
+}
+
+const pairOf = (one: Named, other: Named): string => [one.name, other.name].sort().join(" ");
+export const cut = (world: World, one: Named, other: Named): unknown =>
+  world.cuts.add(pairOf(one, other));
+const isCut = (world: World, one: Named, other: Named): boolean =>
+  world.cuts.has(pairOf(one, other));
+
+/** Who runs at an address, where `from` can reach it. */
+function reachedAt(world: World, from: Named, address: Address | undefined): Server | undefined {
+  const server = serverAt(world, address);
+  return server && !isCut(world, from, server) ? server : undefined;
+}
+
 /** A link: the server with this id runs where the entry says. */
-const reaches = (world: World) => (entry: NodeEntry) =>
-  serverAt(world, entry.address)?.id === entry.id;
+const reaches = (world: World, from: Named) => (entry: NodeEntry) =>
+  reachedAt(world, from, entry.address)?.id === entry.id;
 
 export function startPod(world: World, pod: Pod): void {
   pod.process = { kind: "booting", changedAt: world.nowMs, fingerprint: "", seen: undefined };
@@ -124,7 +143,7 @@ export function lookFrom(world: World, pod: Pod): void {
         (named) => named !== pod && !named.foreign && sameAddress(named.address, other.address),
       ),
   );
-  const peers = [...others, ...strangers].map((other) => viewOf(world, other));
+  const peers = [...others, ...strangers].map((other) => viewOf(world, pod, other));
   const self: Self = {
     name: pod.name,
     address: pod.address,
@@ -146,7 +165,14 @@ export function lookFrom(world: World, pod: Pod): void {
 const dataOnDisk = (world: World, pod: Pod) =>
   world.persistent && [...pod.disk.data.values()].some((count) => count > 0) ? "aof" : "none";
 
-function viewOf(world: World, pod: Pod): PeerView {
+function viewOf(world: World, from: Named, pod: Pod): PeerView {
+  if (isCut(world, from, pod)) {
+    return {
+      name: pod.name,
+      address: pod.address,
+      seen: { state: "silent", refused: false, why: "no answer" },
+    };
+  }
   if (pod.process?.kind !== "server") {
     return {
       name: pod.name,
@@ -158,7 +184,7 @@ function viewOf(world: World, pod: Pod): PeerView {
   return {
     name: pod.name,
     address: server.address,
-    seen: answerOf(server, reaches(world), isOk(world, server)),
+    seen: answerOf(server, reaches(world, server), isOk(world, server), world.nowMs),
   };
 }
 
@@ -176,7 +202,9 @@ function isOk(world: World, server: Server): boolean {
         absentBetas: [],
       })),
     ).length === 0;
-  return covered && owners.every((entry) => entry.id === server.id || reaches(world)(entry));
+  return (
+    covered && owners.every((entry) => entry.id === server.id || reaches(world, server)(entry))
+  );
 }
 
 /** Carries out what the pod's last look leads to; at most `stepLimit` steps, as if it was killed then. */
@@ -206,23 +234,22 @@ function become(
   const own = table && myselfOf(table);
   const id = own === undefined || own.id === blankId ? newId(world) : own.id;
   const nodes = table?.nodes.map((node) => (node.id === blankId ? { ...node, id } : node));
+  const { name, address } = pod;
   const server = createServer(
-    id,
-    pod.address,
+    { id, name, address, bornMs: world.nowMs, data: new Map(pod.disk.data) },
     table && nodes && { ...table, nodes },
-    new Map(pod.disk.data),
   );
   pod.process = { kind: "server", server };
   // Those who were asked to meet it knock until its bus port opens.
   for (const step of steps) {
     if (step.kind !== "meet" || step.whom.seen) continue;
-    const at = serverAt(world, step.at.address);
+    const at = reachedAt(world, pod, step.at.address);
     if (at?.id === step.at.seen.id) shakeHands(at, server);
   }
 }
 
 function carryOut(world: World, pod: Pod, step: Step): void {
-  const at = serverAt(world, step.at.address);
+  const at = reachedAt(world, pod, step.at.address);
   // The connection was to the server that answered; another one at its address does not hear us.
   if (at === undefined || at.id !== step.at.seen.id) return;
   const own = ownEntry(at);
@@ -238,7 +265,7 @@ function carryOut(world: World, pod: Pod, step: Step): void {
       return;
     }
     case "meet": {
-      const whom = step.whom.seen && serverAt(world, step.whom.address);
+      const whom = step.whom.seen && reachedAt(world, at, step.whom.address);
       if (whom && step.whom.seen && whom.id === step.whom.seen.id) shakeHands(at, whom);
       return;
     }
@@ -278,6 +305,7 @@ export function promote(world: World, beta: Server, withoutVotes: boolean): void
   const voters = serversOf(world).filter(
     (server) =>
       isAlphaServer(server) &&
+      !isCut(world, server, beta) &&
       ownEntry(server).slots.length > 0 &&
       server.known.get(beta.id)?.alphaId === alpha.id,
   );
@@ -302,8 +330,9 @@ export function passTime(world: World, ms: number): void {
     for (const speaker of servers) {
       const isLinked =
         listener !== speaker &&
+        !isCut(world, listener, speaker) &&
         [listener.known.get(speaker.id), speaker.known.get(listener.id)].some(
-          (entry) => entry && reaches(world)(entry),
+          (entry) => entry && reaches(world, listener)(entry),
         );
       if (!isLinked || !listener.known.has(speaker.id)) continue;
       hear(listener, speaker);
@@ -317,7 +346,7 @@ export function passTime(world: World, ms: number): void {
 function copyFromAlpha(world: World, beta: Server): void {
   const { alphaId } = ownEntry(beta);
   const entry = alphaId === undefined ? undefined : beta.known.get(alphaId);
-  const alpha = entry && serverAt(world, entry.address);
+  const alpha = entry && reachedAt(world, beta, entry.address);
   // The server does not ask whose address it is: it copies from whoever is there (rule 10 is ours to keep).
   if (alpha === undefined || alpha === beta || !isAlphaServer(alpha)) return;
   beta.data = new Map(alpha.data);
@@ -326,13 +355,13 @@ function copyFromAlpha(world: World, beta: Server): void {
 
 function callFailed(world: World, server: Server): void {
   const voters = serversOf(world).filter(
-    (one) => isAlphaServer(one) && ownEntry(one).slots.length > 0,
+    (one) => isAlphaServer(one) && ownEntry(one).slots.length > 0 && !isCut(world, one, server),
   );
   for (const entry of server.known.values()) {
     if (entry.id === server.id) continue;
     const unreachable = voters.filter(
       (voter) =>
-        voter.known.has(entry.id) && !reaches(world)(voter.known.get(entry.id) as NodeEntry),
+        voter.known.has(entry.id) && !reaches(world, voter)(voter.known.get(entry.id) as NodeEntry),
     );
     const failed = unreachable.length > voters.length / 2 && unreachable.length >= 2;
     const flags = entry.flags.filter((flag) => flag !== "fail");
@@ -340,8 +369,9 @@ function callFailed(world: World, server: Server): void {
   }
 }
 
-/** Redis' own failover: a beta whose alpha is called failed, if a majority votes. */
+/** Redis' own failover: a beta that was linked to its alpha, which is called failed now, if a majority votes. */
 export function electBeta(world: World, server: Server): void {
+  if (!server.hasFollowed) return;
   const { alphaId } = ownEntry(server);
   const alpha = alphaId === undefined ? undefined : server.known.get(alphaId);
   if (alpha && isFailed(alpha)) promote(world, server, false);
@@ -358,19 +388,23 @@ export function migrateReplica(world: World): void {
   if (orphan && migrant) setEntry(migrant, migrant.id, { alphaId: orphan.id });
 }
 
-/** One more write to every shard that is served, copied to its betas before it counts. */
+/** One more write to every shard that is served and reaches all its betas, copied to them before it counts. */
 export function writeEverywhere(world: World): void {
   for (const server of serversOf(world)) {
     const shard = shardOf(ownEntry(server).slots);
     if (!isAlphaServer(server) || shard === undefined || !isOk(world, server)) continue;
+    const betas = serversOf(world).filter((one) => ownEntry(one).alphaId === server.id);
+    if (betas.some((beta) => isCut(world, server, beta))) continue;
     server.data.set(shard, (server.data.get(shard) ?? 0) + 1);
   }
   for (const server of serversOf(world)) copyFromAlpha(world, server);
 }
 
+const outside: Named = { name: "" };
+
 /** Ghosts that own nothing may be left: no boot comes after the last one to forget them. */
 export function isSettled(world: World): boolean {
-  const views = world.pods.filter((pod) => !pod.foreign).map((pod) => viewOf(world, pod));
+  const views = world.pods.filter((pod) => !pod.foreign).map((pod) => viewOf(world, outside, pod));
   const { shards, members } = readTopology({
     policy: world.policy,
     self: undefined,

@@ -14,6 +14,9 @@ import type { Answer } from "../../src/cluster/types.ts";
 
 export interface Server {
   readonly id: string;
+  /** The pod's, for cuts between two of them. */
+  readonly name: string;
+  readonly bornMs: number;
   address: Address;
   /** By id; the own entry is among them. */
   readonly known: Map<string, NodeEntry>;
@@ -25,10 +28,8 @@ export interface Server {
 }
 
 export function createServer(
-  id: string,
-  address: Address,
+  { id, name, address, bornMs, data }: Pick<Server, "id" | "name" | "address" | "bornMs" | "data">,
   table: NodeTable | undefined,
-  data: Map<number, number>,
 ): Server {
   const own: NodeEntry = {
     id,
@@ -44,6 +45,8 @@ export function createServer(
   const entries = table?.nodes ?? [own];
   return {
     id,
+    name,
+    bornMs,
     address,
     known: new Map(entries.map((entry) => [entry.id, entry])),
     banned: new Set(),
@@ -82,6 +85,7 @@ export function answerOf(
   server: Server,
   reaches: (entry: NodeEntry) => boolean,
   clusterOk: boolean,
+  nowMs: number,
 ): Answer {
   const own = ownEntry(server);
   const linked =
@@ -98,7 +102,7 @@ export function answerOf(
     inSync: linked && server.hasFollowed,
     syncing: false,
     hasFollowed: !isAlpha(own) && server.hasFollowed,
-    uptimeSeconds: 0,
+    uptimeSeconds: Math.floor((nowMs - server.bornMs) / 1_000),
     nodeTimeoutMs: 5_000,
   };
 }
