@@ -113,12 +113,18 @@ export async function untilReady(
           const known = parseInfo(await cli(container, "cluster", "info")).get(
             "cluster_known_nodes",
           );
-          const failed = (await cli(container, "cluster", "nodes")).includes("fail");
-          return `${output}${failed ? " fail" : ""} ${known}`;
+          const nodes = await cli(container, "cluster", "nodes");
+          return { state: `${output}${nodes.includes("fail") ? " fail" : ""} ${known}`, nodes };
         }),
       ),
-    (all) => all.every((one) => one === ` ${containers.length}`),
+    (all) => all.every(({ state }) => state === ` ${containers.length}`),
     withinMs,
-    (all) => `${all.join(" | ")}\n${containers.map(describeLog).join("\n")}`,
+    (all) =>
+      all
+        .map(({ state, nodes }, index) => {
+          const container = containers[index];
+          return `${container ? describeLog(container) : ""}\n${state}\n${nodes}`;
+        })
+        .join("\n"),
   );
 }
