@@ -4,7 +4,7 @@
  * Where the alpha's disk does not hold every acknowledged write, a beta that followed it has the newer memory: it is promoted
  * first, and the old alpha returns as its beta.
  */
-import { bestBeta, canBeElected } from "./plan-joining.ts";
+import { bestBeta, canBeElected } from "./election.ts";
 import type { Shard } from "./shards.ts";
 import {
   canComeBack,

@@ -40,6 +40,16 @@ export const isFailed = (node: NodeEntry): boolean => node.flags.includes("fail"
 export const countSlots = (ranges: readonly SlotRange[]): number =>
   ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0);
 
+/** `0-5460,7000`, as CLUSTER NODES has them; of many ranges the first five and the count. */
+export function describeSlots(ranges: readonly SlotRange[]): string {
+  const shown = ranges
+    .slice(0, 5)
+    .map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`));
+  return ranges.length > 5
+    ? `${shown.join(",")},… (${countSlots(ranges)} in all)`
+    : shown.join(",");
+}
+
 /** The entry of the node that the table belongs to. */
 export const myselfOf = (table: NodeTable): NodeEntry | undefined => table.nodes.find(isMyself);
 

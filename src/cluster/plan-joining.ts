@@ -6,14 +6,14 @@
  */
 import { compareNames, sameAddress } from "../address.ts";
 import { becomeTable } from "./build-table.ts";
-import { countSlots, type SlotRange } from "./nodes.ts";
+import { chooseAlphas, countBetas } from "./choose-alphas.ts";
+import { bestBeta, canBeElected } from "./election.ts";
+import { describeSlots, type SlotRange } from "./nodes.ts";
 import { forgetGhosts, healSteps } from "./plan-healing.ts";
 import { awaitAgreement, introduce } from "./plan-introductions.ts";
-import type { Shard } from "./shards.ts";
-import { slotsWithoutOwner } from "./shards.ts";
+import { type Shard, slotsWithoutOwner } from "./shards.ts";
 import {
   canComeBack,
-  entryOf,
   hasLeftItsAddress,
   hasMajority,
   isGone,
@@ -22,7 +22,7 @@ import {
   nameOf,
   type Topology,
 } from "./topology.ts";
-import type { Member, Observation, Plan, Self, Step } from "./types.ts";
+import type { Observation, Plan, Self, Step } from "./types.ts";
 
 export function planJoining(observation: Observation, topology: Topology, self: Self): Plan {
   return (
@@ -77,29 +77,6 @@ function promoteForGoneAlpha(
   return best && canBeElected(topology, best, shard.alphaId)
     ? [{ kind: "promote", at: best, how: "force" }]
     : [];
-}
-
-/**
- * The beta that has processed most of its alpha's writes; never one in the middle of a full sync, nor one that never had
- * anything from its alpha.
- */
-export function bestBeta(betas: readonly Member[]): Member | undefined {
-  const usable = betas.filter(({ seen }) => !seen.syncing && (seen.offset > 0 || seen.keys > 0));
-  return usable.reduce<Member | undefined>(
-    (best, beta) => (best === undefined || beta.seen.offset > best.seen.offset ? beta : best),
-    undefined,
-  );
-}
-
-/**
- * Enough voters know the beta as this alpha's. One asked too early loses its election, and Redis lets it try again only
- * after four node timeouts (`clusterHandleSlaveFailover`: auth_retry_time).
- */
-export function canBeElected(topology: Topology, beta: Member, alphaId: string): boolean {
-  const voters = topology.answeringAlphas.filter(
-    (alpha) => entryOf(alpha, beta.seen.id)?.alphaId === alphaId,
-  );
-  return voters.length >= topology.majority;
 }
 
 /** Nodes that a founding or a join left behind blank: introduce them, and make them betas. */
@@ -206,38 +183,6 @@ function joinAsBeta(observation: Observation, topology: Topology, self: Self): P
   };
 }
 
-/**
- * Rule 7: every name gets an alpha: orphans first, then those with the fewest betas. All newcomers compute the same list, so
- * that two who join at once pick different alphas.
- */
-export function chooseAlphas(
-  topology: Topology,
-  names: readonly string[],
-): ReadonlyMap<string, string> {
-  const counts = new Map(
-    topology.shards.flatMap((shard) =>
-      shard.alpha ? [[shard.alphaId, countBetas(topology, shard)] as const] : [],
-    ),
-  );
-  const choices = new Map<string, string>();
-  for (const name of names) {
-    const least = Math.min(...counts.values());
-    const chosen = [...counts].find(([, count]) => count === least)?.[0];
-    if (chosen === undefined) break;
-    choices.set(name, chosen);
-    counts.set(chosen, least + 1);
-  }
-  return choices;
-}
-
-/** Betas that answer, and those that may come back. */
-function countBetas(topology: Topology, shard: Shard): number {
-  const absent = shard.absentBetas.filter(
-    (id) => canComeBack(topology, id) || !isGoneOrFailed(topology, id),
-  );
-  return shard.betas.length + absent.length;
-}
-
 /** Silent peers at addresses that no member knows: other nodes on their way in. */
 function newcomers(topology: Topology): readonly string[] {
   const known = [...topology.absent.values()].flat().map((entry) => entry.address);
@@ -248,13 +193,4 @@ function newcomers(topology: Topology): readonly string[] {
 
 function rankAmongNewcomers(topology: Topology, self: Self): number {
   return newcomers(topology).filter((name) => compareNames(name, self.name) < 0).length;
-}
-
-export function describeSlots(ranges: readonly SlotRange[]): string {
-  const shown = ranges
-    .slice(0, 5)
-    .map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`));
-  return ranges.length > 5
-    ? `${shown.join(",")},… (${countSlots(ranges)} in all)`
-    : shown.join(",");
 }

@@ -3,12 +3,12 @@
  */
 import { compareNames } from "../address.ts";
 import { becomeTable, type Role } from "./build-table.ts";
+import { chooseAlphas } from "./choose-alphas.ts";
 import { guardData } from "./guard-data.ts";
 import { isAlpha, myselfOf, type NodeEntry, type NodeTable } from "./nodes.ts";
 import { planFounding } from "./plan-founding.ts";
 import { forgetGhosts, healSteps } from "./plan-healing.ts";
 import { awaitAgreement } from "./plan-introductions.ts";
-import { chooseAlphas } from "./plan-joining.ts";
 import { entryOf, isFunctioning, isYoung, nameOf, type Topology } from "./topology.ts";
 import type { Observation, Plan, Self, Step } from "./types.ts";
 

@@ -177,8 +177,27 @@ export async function endContainers(name: string): Promise<number> {
       await one.remove({ force: true, v: true }).catch(unless(404, 409));
     }),
   );
-  await container.dockerode.getNetwork(networkOf(name)).remove().catch(unless(404));
+  await removeNetwork(networkOf(name), container);
   return found.length;
+}
+
+/** Docker 20.10 may count an endpoint too many after restarts at once, and then keeps the network until it is restarted. */
+async function removeNetwork(
+  network: string,
+  { dockerode }: ContainerRuntimeClient["container"],
+): Promise<void> {
+  try {
+    await dockerode.getNetwork(network).remove().catch(unless(404));
+  } catch (cause) {
+    throw new RekindleError(
+      "tryAgain",
+      `Docker keeps the network ${network}: ${messageOf(cause)}`,
+      {
+        hint: `take what is on it away, or restart Docker, then docker network rm ${network}`,
+        cause,
+      },
+    );
+  }
 }
 
 function listContainers(

@@ -4,7 +4,7 @@
  * A client writes before and reads back after: what was acknowledged and copied must be there.
  */
 import { Cluster } from "ioredis";
-import { describeSlots } from "../cluster/plan-joining.ts";
+import { describeSlots } from "../cluster/nodes.ts";
 import type { Status } from "../status/describe-status.ts";
 import { renderStatus } from "../status/render-status.ts";
 import { openTerminal } from "../status/terminal.ts";

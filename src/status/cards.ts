@@ -1,8 +1,7 @@
 /**
  * Shards side by side, each a small block of lines: its slots, its alpha, its betas, and how they are. Pure.
  */
-import { countSlots } from "../cluster/nodes.ts";
-import { describeSlots } from "../cluster/plan-joining.ts";
+import { countSlots, describeSlots } from "../cluster/nodes.ts";
 import type { StatusNode, StatusShard } from "./describe-status.ts";
 import { clip, type Paint, pad, spread, widthOf } from "./paint.ts";
 import { formatBytes, formatCount } from "./words.ts";

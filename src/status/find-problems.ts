@@ -2,9 +2,8 @@
  * What is wrong with a cluster, one sentence each. Pure.
  */
 import { formatAddress, sameAddress } from "../address.ts";
-import { isAlpha, myselfOf } from "../cluster/nodes.ts";
+import { describeSlots, isAlpha, myselfOf } from "../cluster/nodes.ts";
 import { findGaps } from "../cluster/plan-introductions.ts";
-import { describeSlots } from "../cluster/plan-joining.ts";
 import { type Shard, slotsWithoutOwner } from "../cluster/shards.ts";
 import { entryOf, isIdle, knowsAt, nameOf, type Topology } from "../cluster/topology.ts";
 import type { Member, PeerView } from "../cluster/types.ts";

@@ -1,8 +1,7 @@
 /**
  * One line a shard, for more shards than a window has room for. Pure.
  */
-import { countSlots } from "../cluster/nodes.ts";
-import { describeSlots } from "../cluster/plan-joining.ts";
+import { countSlots, describeSlots } from "../cluster/nodes.ts";
 import { conditionOf } from "./cards.ts";
 import type { StatusNode, StatusShard } from "./describe-status.ts";
 import { clip, type Paint, pad, widthOf } from "./paint.ts";
