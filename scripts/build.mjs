@@ -33,6 +33,8 @@ await build({
   ...commonJs,
   entryPoints: ["src/command-line.ts"],
   outfile: "dist/tools.cjs",
+  // What is compiled from an asset has no import(); a require in its place does.
+  supported: { "dynamic-import": false },
   // yargs reads import.meta.url, which CommonJS does not have.
   banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' },
   define: { ...common.define, "import.meta.url": "importMetaUrl" },

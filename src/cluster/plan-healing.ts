@@ -48,10 +48,32 @@ export function forgetGhosts(
   return { kind: "act", reason: `forgetting ${names}: failed, without slots and betas`, steps };
 }
 
-function isGhost(topology: Topology, id: string): boolean {
+/**
+ * Nobody's any more, and yet a peer has a link to it, or tries to get one: CLUSTER NODES shows both as connected. Whoever joined
+ * now would leave a ghost that nobody forgets; within a node timeout the alphas call it failed, or all its links are down.
+ */
+export function awaitGhosts(
+  { policy, unchangedMs }: Observation,
+  topology: Topology,
+): Plan | undefined {
+  if (!topology.isQuiet || unchangedMs >= Math.max(policy.peerWaitMs, 2 * policy.nodeTimeoutMs))
+    return undefined;
+  const id = [...topology.absent.keys()].find(
+    (one) => isNobodys(topology, one) && !isGoneOrFailed(topology, one),
+  );
+  if (id === undefined) return undefined;
+  const reason = `${nameOf(topology, id)} is no peer any more, but a peer may still have a link to it`;
+  return { kind: "wait", reason };
+}
+
+const isGhost = (topology: Topology, id: string): boolean =>
+  isNobodys(topology, id) && isGoneOrFailed(topology, id);
+
+/** It owns no slots, no beta copies it, and it is not where it was known. */
+function isNobodys(topology: Topology, id: string): boolean {
   const ownsSlots = topology.shards.some((shard) => shard.alphaId === id);
   const isNamed = topology.members.some((member) => myselfOf(member.seen.table)?.alphaId === id);
-  return !ownsSlots && !isNamed && isGoneOrFailed(topology, id) && !canComeBack(topology, id);
+  return !ownsSlots && !isNamed && !canComeBack(topology, id);
 }
 
 /** Members that do not know this node, or know it elsewhere. They knock until its bus port opens, for a node timeout. */

@@ -33,9 +33,9 @@ export interface Room {
 }
 
 /** Whatever the test leaves running in it ends with the test. */
-export function openRoom(): Room {
+export function openRoom(more: NodeJS.ProcessEnv = {}): Room {
   const state = mkdtempSync(join(tmpdir(), "rekindle-room-"));
-  const environment = { ...process.env, XDG_STATE_HOME: state, DOCKER_HOST: "" };
+  const environment = { ...process.env, XDG_STATE_HOME: state, ...more };
   const started = new Set<ChildProcess>();
 
   function start(...args: readonly string[]): Running {

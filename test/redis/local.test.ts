@@ -8,6 +8,7 @@ import { startLocalCluster } from "../../src/local/index.ts";
 import { identifyProcess } from "../../src/process-identity.ts";
 import { connect } from "../../src/redis/connection.ts";
 import { openRoom, printed, type Room } from "./commands-under-test.ts";
+import { server } from "./nodes-under-test.ts";
 import { until } from "./until.ts";
 
 /** A zombie has ended; its parent has only not looked yet. */
@@ -164,6 +165,23 @@ describe("rekindle up", () => {
     const { exitCode, stderr } = await room.run("up", "--port=20280", "--server=/no/such-server");
     expect(exitCode).toBe(127);
     expect(stderr).toContain("/no/such-server was not found");
+    expect(room.folders()).toEqual([]);
+  });
+
+  it("takes a server that is started by a script", async () => {
+    const room = openRoom();
+    const script = join(room.state, "my-server");
+    writeFileSync(script, `#!/bin/sh\nexec ${server} "$@"\n`, { mode: 0o755 });
+    const up = await room.run("up", "--port=20300", "--detach", `--server=${script}`);
+    expect(up.exitCode, up.stderr).toBe(0);
+  });
+
+  it("says that no Docker engine answers, and what to do", async () => {
+    const room = openRoom({ DOCKER_HOST: "tcp://127.0.0.1:1" });
+    const { exitCode, stderr } = await room.run("up", "--backend=containers");
+    expect(exitCode).toBe(75);
+    expect(stderr).toContain("no Docker engine answers");
+    expect(stderr).toContain("--backend processes");
     expect(room.folders()).toEqual([]);
   });
 

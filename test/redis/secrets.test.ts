@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { connect } from "../../src/redis/connection.ts";
+import { openRoom } from "./commands-under-test.ts";
 import { ask, bootAll, createNodes, type NodeGroup, untilWhole } from "./nodes-under-test.ts";
 import { until } from "./until.ts";
 
@@ -192,4 +193,6 @@ test("with TLS, clients, replication and the bus are encrypted, and a client wit
     expect(settings).toContain(expected);
   expect(settings).not.toContain("tls-port 0");
   await expect(ask(first, [["PING"]])).rejects.toThrow();
+  const status = await openRoom().run("status", `--connect=127.0.0.1:${first.port}`, ...flags);
+  expect(status).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("6 nodes") });
 });

@@ -74,6 +74,14 @@ describe("rule 1: a node that owns slots is never forgotten", () => {
     // A peer that will not forget is no reason to stay away for ever.
     expect(plan(observation(self("9"), slow, { unchangedMs: 60_000 })).kind).toBe("become");
   });
+  test("nobody joins before it is clear whether the one that left can be forgotten: a peer may be knocking at its address", () => {
+    const knocking = changed(promotedD, { a: { flags: [], linkUp: true } });
+    const peers = [answered("b", knocking), ...others(promotedD, "cdef")];
+    const unclear = others(knocking);
+    expect(plan(observation(self("9"), unclear)).kind).toBe("wait");
+    expect(plan(observation(self("9"), unclear, { unchangedMs: 60_000 })).kind).toBe("become");
+    expect(forgotten(plan(observation(self("9"), peers)))).toEqual(Array(5).fill(idOf("a")));
+  });
 });
 
 describe("rule 2: one peer's opinion is never enough", () => {

@@ -1,0 +1,58 @@
+import { spawnSync } from "node:child_process";
+import { Cluster } from "ioredis";
+import { describe, expect, inject, onTestFinished, test } from "vitest";
+import { startLocalCluster } from "../../src/local/index.ts";
+import { openRoom } from "../redis/commands-under-test.ts";
+
+const [image = ""] = inject("images");
+
+/** Containers and networks of this name, running or not. */
+function leftOf(name: string): readonly string[] {
+  const lists = [
+    ["ps", "--all", "--quiet", "--filter", `label=rekindle.cluster=${name}`],
+    ["network", "ls", "--quiet", "--filter", `name=^rekindle-${name}$`],
+  ];
+  return lists.flatMap(
+    (args) => spawnSync("docker", args, { encoding: "utf8" }).stdout.match(/\S+/g) ?? [],
+  );
+}
+
+describe.skipIf(image === "")("a local cluster of containers", () => {
+  test("rekindle up leaves it to itself with --detach, status sees it, and down ends it without a trace", async () => {
+    const room = openRoom();
+    const where = ["--backend=containers", `--image=${image}`, "--name=test-detached"];
+    const up = await room.run("up", ...where, "--detach", "--json");
+    onTestFinished(async () => void (await room.run("down", "--name=test-detached")));
+    expect(up.exitCode, up.stderr).toBe(0);
+    expect(JSON.parse(up.stdout)).toMatchObject({ name: "test-detached", state: "whole" });
+    expect(leftOf("test-detached")).toHaveLength(7);
+    const status = await room.run("status", "--name=test-detached");
+    expect(status).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("● whole") });
+
+    const down = await room.run("down", "--name=test-detached");
+    expect(down).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("ended 6 nodes") });
+    expect(leftOf("test-detached")).toEqual([]);
+  });
+
+  test("rekindle up breaks and mends it with --exercise, and loses no key", async () => {
+    const where = ["--backend=containers", `--image=${image}`, "--name=test-exercise"];
+    const { exitCode, stdout, stderr } = await openRoom().run("up", ...where, "--exercise");
+    expect(stdout, stderr).toContain("all 3000 keys are there");
+    expect(exitCode).toBe(0);
+    expect(leftOf("test-exercise")).toEqual([]);
+  });
+
+  test("the library's client reaches every node from outside the network", async () => {
+    await using cluster = await startLocalCluster({
+      backend: "containers",
+      image,
+      name: "test-client",
+    });
+    await cluster.waitUntilWhole();
+    const client = new Cluster([...cluster.seeds], { natMap: cluster.natMap });
+    onTestFinished(() => client.disconnect());
+    const keys = Array.from({ length: 30 }, (_, index) => `key:${index}`);
+    await Promise.all(keys.map((key) => client.set(key, key)));
+    expect(await Promise.all(keys.map((key) => client.get(key)))).toEqual(keys);
+  });
+});
