@@ -8,7 +8,7 @@
 import { sameAddress } from "../address.ts";
 import { isFailed, myselfOf, type NodeEntry, type NodeTable, type SlotRange } from "./nodes.ts";
 import { newest } from "./shards.ts";
-import { entryOf, isFunctioning, isGoneOrFailed, type Topology } from "./topology.ts";
+import { entryOf, isFunctioning, isGoneOrFailed, isRenumbered, type Topology } from "./topology.ts";
 import type { Member, Self } from "./types.ts";
 
 export type Role =
@@ -83,15 +83,17 @@ function absentEntry(
   const named = topology.silent.find((peer) =>
     entries.some((entry) => entry.address && sameAddress(entry.address, peer.address)),
   );
-  const address = id === myself.alphaId ? undefined : named?.address;
+  const isUnsure = id === myself.alphaId || isRenumbered(topology);
   const role = known.flags.filter(
     (flag) => flag === "master" || flag === "slave" || flag === "nofailover",
   );
-  const failed = entries.every(isFailed) ? ["fail"] : [];
+  // The opinions in the own nodes.conf are those of another life.
+  const opinions = topology.members.flatMap((member) => entryOf(member, id) ?? []);
+  const failed = opinions.length > 0 && opinions.every(isFailed) ? ["fail"] : [];
   return {
     ...known,
-    address,
-    flags: [...role, ...failed, ...(address === undefined ? ["noaddr"] : [])],
+    address: isUnsure ? undefined : named?.address,
+    flags: [...role, ...failed],
     linkUp: false,
     slots: shard?.slots ?? [],
     migrations: [],

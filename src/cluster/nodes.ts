@@ -123,6 +123,13 @@ function wholeOr(text: string | undefined, line: string): number {
 }
 
 /**
+ * Written where no address is known. Nobody can listen on port 0, a server's attempts to connect fail at once, and the first
+ * message of the node itself brings its address. The flag `noaddr` would do the same up to Valkey 8.0 and Redis 8; Valkey 8.1
+ * takes it for `fail`, which it takes back only after two node timeouts where the node owns slots (`clusterLoadConfig`).
+ */
+const nowhere = "0.0.0.0:0@0";
+
+/**
  * The text of a nodes.conf.
  *
  * `shard-id` and the other named values are never written: recent Valkey takes a replica whose shard id does not match
@@ -132,7 +139,7 @@ export function renderNodesConf(table: NodeTable): string {
   const lines = table.nodes.map((node) => {
     const place = node.address
       ? `${node.address.ip}:${node.address.port}@${node.address.busPort}`
-      : ":0@0";
+      : nowhere;
     const slots = node.slots.map(([first, last]) =>
       first === last ? `${first}` : `${first}-${last}`,
     );

@@ -9,7 +9,15 @@ import { isAlpha, myselfOf, type NodeEntry, type NodeTable } from "./nodes.ts";
 import { planFounding } from "./plan-founding.ts";
 import { forgetGhosts, healSteps } from "./plan-healing.ts";
 import { awaitAgreement } from "./plan-introductions.ts";
-import { entryOf, isFunctioning, isYoung, nameOf, type Topology } from "./topology.ts";
+import {
+  canComeBack,
+  entryOf,
+  isFunctioning,
+  isRenumbered,
+  isYoung,
+  nameOf,
+  type Topology,
+} from "./topology.ts";
 import type { Observation, Plan, Self, Step } from "./types.ts";
 
 export function planReturning(
@@ -30,7 +38,8 @@ export function planReturning(
       : undefined;
   return (
     guarded ??
-    awaitPeers(observation, topology, self) ??
+    awaitFirstAnswer(observation, topology) ??
+    awaitPeers(observation, topology, self, isAlpha(own)) ??
     forgetGhosts(observation, topology) ??
     comeBack(observation, topology, self, role)
   );
@@ -66,17 +75,50 @@ function followAlpha(topology: Topology, alphaId: string | undefined): string | 
 }
 
 /**
- * With a working cluster in sight nothing is waited for. When all nodes start at once there is none: then the last by name of
- * those that do not answer stays, waits for the others, and introduces them at their new addresses.
+ * Nobody answers yet, and this node is where it was: so may the others be, or their addresses may have been dealt anew and this
+ * one by chance as before. The first answer tells. A wrong guess is dear: a server that meets a stranger where it expected an
+ * alpha has everybody call that alpha failed, for two node timeouts (Valkey 8.1, `clusterProcessPacket`).
  */
-function awaitPeers(observation: Observation, topology: Topology, self: Self): Plan | undefined {
+function awaitFirstAnswer({ unchangedMs }: Observation, topology: Topology): Plan | undefined {
+  const guesses = [...topology.absent.keys()].filter((id) => canComeBack(topology, id));
+  if (
+    topology.members.length > 0 ||
+    guesses.length === 0 ||
+    isRenumbered(topology) ||
+    unchangedMs >= doubtMs
+  )
+    return undefined;
+  return {
+    kind: "wait",
+    reason: "nobody answers yet; the first who does tells whether all are where they were",
+  };
+}
+
+/** Nodes that are started at once are about this far apart. */
+const doubtMs = 500;
+
+/** How long a beta stays to introduce silent ones. */
+const betaStayMs = 1_000;
+
+/**
+ * With a working cluster in sight nothing is waited for. When all nodes start at once there is none: then the last by name of
+ * those that do not answer stays, waits for the others, and introduces them at their new addresses. A beta does not stay for
+ * long: its alpha may be among them, empty, and waiting to see what this beta has (rule 3). Whoever is last then takes its turn.
+ */
+function awaitPeers(
+  observation: Observation,
+  topology: Topology,
+  self: Self,
+  isAlphaItself: boolean,
+): Plan | undefined {
   const { policy, unchangedMs } = observation;
   if (
     unchangedMs >= policy.peerWaitMs ||
     topology.silent.some((peer) => compareNames(peer.name, self.name) > 0)
   )
     return undefined;
-  if (topology.silent.length > 0 && (!isFunctioning(topology) || isYoung(topology))) {
+  const isStaying = isAlphaItself || unchangedMs < betaStayMs;
+  if (isStaying && topology.silent.length > 0 && (!isFunctioning(topology) || isYoung(topology))) {
     const names = topology.silent.map((peer) => peer.name).join(", ");
     return {
       kind: "wait",

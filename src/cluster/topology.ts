@@ -176,6 +176,19 @@ export function isFunctioning(topology: Topology): boolean {
   return seeing.length >= needed;
 }
 
+/**
+ * This node or one that answers is elsewhere than the own nodes.conf has it: the addresses of the others may have been dealt
+ * anew as well.
+ */
+export function isRenumbered({ self, members }: Topology): boolean {
+  const own = self?.table && myselfOf(self.table)?.address;
+  if (self && own && !sameAddress(own, self.address)) return true;
+  return members.some((member) => {
+    const entry = self?.table?.nodes.find((node) => node.id === member.seen.id);
+    return entry?.address !== undefined && !sameAddress(entry.address, member.address);
+  });
+}
+
 /** Most of those that answer are as young as this boot: all were started at once, and some may have missed each other. */
 export function isYoung(topology: Topology): boolean {
   const known = topology.members.filter((member) => !topology.blanks.includes(member));

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { renderNodesConf } from "../../src/cluster/nodes.ts";
 import { plan } from "../../src/cluster/plan.ts";
 import { isGoneOrFailed, readTopology } from "../../src/cluster/topology.ts";
-import type { Plan, Step } from "../../src/cluster/types.ts";
+import type { PeerView, Plan, Step } from "../../src/cluster/types.ts";
 import {
   addressOf,
   answered,
@@ -162,6 +162,26 @@ describe("rule 3: a returning alpha never overrules a live beta", () => {
     const peers = [...others(unknown, "bcef"), answered("d", down)];
     expect(promoted(plan(observation(returning("none"), peers)))).toEqual([]);
   });
+});
+
+test("the last of those that start at once stays for the others; a beta not for long, since its empty alpha may wait for it", () => {
+  const young = (letters: string) =>
+    [...letters].map((letter) =>
+      answered(letter, sixNodes, { uptimeSeconds: 0, clusterOk: false }),
+    );
+  const lastIs = (letter: string, data: "none" | "aof", others: readonly PeerView[]) => {
+    const last = self(letter, { table: table(letter, sixNodes), data });
+    return (unchangedMs: number) => plan(observation(last, others, { unchangedMs })).kind;
+  };
+  const alpha = lastIs("c", "aof", [silent("a"), silent("b"), ...young("def")]);
+  expect([alpha(0), alpha(2_000), alpha(10_000)]).toEqual(["wait", "wait", "become"]);
+  const beta = lastIs("f", "none", [silent("a"), silent("b"), silent("c"), ...young("de")]);
+  expect([beta(0), beta(2_000)]).toEqual(["wait", "become"]);
+  // The empty alpha goes on once it sees that its beta has nothing either.
+  const empty = (others: readonly PeerView[]) => lastIs("c", "none", others)(0);
+  expect(empty([silent("f"), ...young("abde")])).toBe("wait");
+  const nothing = answered("f", sixNodes, { uptimeSeconds: 0, keys: 0, hasFollowed: false });
+  expect(empty([nothing, ...young("abde")])).toBe("become");
 });
 
 describe("rule 4: slots are only given when nobody owns them and nobody can come back with them", () => {
@@ -368,7 +388,30 @@ describe("rule 10: no address of an alpha that was not verified a moment before"
     );
     const alpha = tableOf(decision)?.nodes.find((node) => node.id === idOf("a"));
     expect(alpha).toMatchObject({ address: undefined });
-    expect(alpha?.flags).toContain("noaddr");
+    expect(alpha?.flags).toEqual(["master"]);
+  });
+  describe("all start at once, and nobody but the address tells who is where", () => {
+    const everybodySilent = [..."abcef"].map((letter) => silent(letter));
+    const returningD = self("d", { table: table("d", sixNodes) });
+    const addressesIn = (decision: Plan) =>
+      tableOf(decision)?.nodes.flatMap((node) => node.address ?? []) ?? [];
+
+    test("a node that is elsewhere takes it that the others are, too", () => {
+      const moved = { ...returningD, address: addressOf("7") };
+      const decision = plan(observation(moved, everybodySilent));
+      expect(addressesIn(decision)).toEqual([addressOf("7")]);
+    });
+    test("so does one that sees another elsewhere", () => {
+      const moved = { ...answered("f", sixNodes), address: addressOf("7") };
+      const decision = plan(observation(returningD, [...everybodySilent.slice(0, 4), moved]));
+      expect(addressesIn(decision)).toEqual([addressOf("d"), addressOf("7")]);
+    });
+    test("a node that is where it was waits for a first answer, a moment long, and then looks for the others where they were", () => {
+      const at = (unchangedMs: number) =>
+        plan(observation(returningD, everybodySilent, { unchangedMs }));
+      expect(at(0).kind).toBe("wait");
+      expect(addressesIn(at(1_000))).toHaveLength(5); // All but its alpha.
+    });
   });
   test("a member is written down where it answered, not where the old table had it", () => {
     // Its own table still has the address of an earlier life.
