@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import {
   ask,
@@ -121,12 +123,15 @@ test("nodes that were up for long are founded as quickly, and keep their node ti
 
 test("founding never runs twice: nodes of a founded cluster that start again keep their data", async () => {
   await using group = createNodes(22060, 6);
-  bootAll(group.nodes);
+  const config = join(group.root, "redis.conf");
+  writeFileSync(config, "appendonly yes\n");
+  const flags = ["--config", config];
+  bootAll(group.nodes, { flags });
   await untilWhole(group.nodes);
   await writeKeys(group.nodes, 300);
   const before = await countKeys(group.nodes);
   await Promise.all(group.nodes.map((node) => kill(node, "SIGTERM")));
-  bootAll(group.nodes);
+  bootAll(group.nodes, { flags });
   await untilWhole(group.nodes);
   expect(await countKeys(group.nodes)).toBe(before);
 });

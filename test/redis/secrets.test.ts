@@ -193,6 +193,11 @@ test("with TLS, clients, replication and the bus are encrypted, and a client wit
     expect(settings).toContain(expected);
   expect(settings).not.toContain("tls-port 0");
   await expect(ask(first, [["PING"]])).rejects.toThrow();
-  const status = await openRoom().run("status", `--connect=127.0.0.1:${first.port}`, ...flags);
-  expect(status).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("6 nodes") });
+  const room = openRoom();
+  const status = await until(
+    "a status without problems",
+    () => room.run("status", `--connect=127.0.0.1:${first.port}`, ...flags),
+    ({ exitCode }) => exitCode === 0,
+  );
+  expect(status.stdout).toContain("6 nodes");
 });
