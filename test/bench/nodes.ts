@@ -136,17 +136,20 @@ export async function benchRestarting(runs: number): Promise<Row> {
 }
 
 /**
- * A stand-in that ends at once: what is counted is the way to the server, not the server. It carries the words by which Rekindle
- * knows a server, as the real executable does.
+ * A stand-in that ends at once: what is counted is the way to the server, not the server. It carries the whole of the real one,
+ * which Rekindle reads to know what it can do.
  */
 function standIn(dir: string): string {
   const path = join(dir, "redis-server");
-  writeFileSync(path, "#!/bin/sh\nexit 0 # io-threads cluster-port allchannels\n");
+  writeFileSync(
+    path,
+    Buffer.concat([Buffer.from("#!/bin/sh\nexit 0\n"), readFileSync(server.path)]),
+  );
   chmodSync(path, 0o755);
   return path;
 }
 
-/** User and system time of a command and its children, in milliseconds, by bash's `time`; and its peak memory. */
+/** User and system time of a command and its children, in milliseconds, by bash's `time`; and the peak memory of its children. */
 async function measure(
   command: string,
   args: readonly string[],
@@ -173,11 +176,36 @@ async function measure(
 function peakOfChild(pid: number | undefined): number {
   try {
     const [child = ""] = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ");
-    const kilobytes = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${child}/status`, "utf8"))?.[1];
-    return Number(kilobytes ?? 0) / 1_024;
+    return megabytes(Number(child), "VmHWM");
   } catch {
     return 0; // It is over.
   }
+}
+
+/** A line of /proc/pid/status; zero once it is over. */
+function megabytes(pid: number, name: "VmHWM" | "RssAnon"): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    return Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0) / 1_024;
+  } catch {
+    return 0;
+  }
+}
+
+/** Of Rekindle itself. Read without a pause: the peak is in the last milliseconds, and execve resets the mark. */
+async function peakOfBoot(args: readonly string[]): Promise<{ peakMb: number; ownMb: number }> {
+  const child = spawn(executable, args, { stdio: "ignore" });
+  const ended = new Promise((resolve) => child.once("close", resolve));
+  const pid = child.pid ?? 0;
+  let [peakMb, ownMb] = [0, 0];
+  for (;;) {
+    const now = megabytes(pid, "VmHWM");
+    if (now < peakMb / 2) break;
+    peakMb = Math.max(peakMb, now);
+    ownMb = Math.max(ownMb, megabytes(pid, "RssAnon"));
+  }
+  await ended;
+  return { peakMb, ownMb };
 }
 
 export async function benchBoot(runs: number): Promise<readonly Row[]> {
@@ -189,14 +217,15 @@ export async function benchBoot(runs: number): Promise<readonly Row[]> {
   const script = fileURLToPath(new URL("shell-entrypoint.sh", import.meta.url));
   const cpu: { ours: number[]; theirs: number[] } = { ours: [], theirs: [] };
   const memory: { ours: number[]; theirs: number[] } = { ours: [], theirs: [] };
+  const own: number[] = [];
   for (let index = 0; index < runs; index++) {
     const [mine, other] = newNodes(2);
     if (!mine || !other) throw new Error("no nodes");
-    const ours = await measure(
-      executable,
-      rekindleArgs(mine, [...rest, mine], ["--server", standIn(mine.dir)]),
-      process.env,
-    );
+    const args = rekindleArgs(mine, [...rest, mine], ["--server", standIn(mine.dir)]);
+    const ours = await measure(executable, args, process.env);
+    const { peakMb, ownMb } = await peakOfBoot(args);
+    memory.ours.push(peakMb);
+    own.push(ownMb);
     const theirs = await measure(
       "bash",
       [script, `http://127.0.0.1:${port}/pods`, `${other.port}`, other.dir, server.path],
@@ -204,7 +233,6 @@ export async function benchBoot(runs: number): Promise<readonly Row[]> {
     );
     cpu.ours.push(ours.cpuMs);
     cpu.theirs.push(theirs.cpuMs);
-    memory.ours.push(ours.peakMb);
     memory.theirs.push(theirs.peakMb);
     const pid = Number(readFileSync(join(other.dir, "pid"), "utf8"));
     await removeBetaByPid(rest, other, pid);
@@ -228,6 +256,7 @@ export async function benchBoot(runs: number): Promise<readonly Row[]> {
       ...memory,
       target: "at most 90 MB",
       reached: Math.max(...memory.ours) <= 90,
+      remark: `${Math.round(median(own))} MB of it its own, the rest the executable's pages as the kernel caches them`,
     },
   ];
 }
