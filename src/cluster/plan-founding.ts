@@ -9,7 +9,7 @@ import { compareNames } from "../address.ts";
 import { becomeTable } from "./build-table.ts";
 import { hastenAlphas, isHastened, restoreNodeTimeouts } from "./hasten.ts";
 import { countSlots, myselfOf, type SlotRange, slotCount } from "./nodes.ts";
-import { countGaps, introduce } from "./plan-introductions.ts";
+import { countGaps, introduce, isCrowd } from "./plan-introductions.ts";
 import { knowsAt, type Topology } from "./topology.ts";
 import type { Member, Observation, Plan, Step } from "./types.ts";
 
@@ -90,7 +90,10 @@ function coordinate(observation: Observation, topology: Topology): Plan {
       reason: "founding: claim the alphas and give them their slots",
       steps: setUp,
     };
-  const steps = [...introduce(topology.members), ...assignBetas(betas, alphas)];
+  const assigned = assignBetas(betas, alphas);
+  // Each change of role is news that everybody has to hear: in a crowd, roles come first.
+  const isEarly = assigned.length > 0 && isCrowd(topology.members);
+  const steps = isEarly ? assigned : [...introduce(topology.members), ...assigned];
   const unsettled = disagreement(topology.members, betas);
   if (unsettled !== undefined) return { kind: "act", reason: `founding: ${unsettled}`, steps };
   // Only now: a short timeout while nodes are busy with each other would have them call each other failed.
@@ -217,7 +220,7 @@ function claimBetas(betas: readonly Member[], alphaCount: number): readonly Step
   );
 }
 
-/** Betas that are nobody's yet, each for the alpha with the fewest; only once the beta knows that alpha. */
+/** Betas that are nobody's yet, each for the alpha with the fewest; the two are introduced first. */
 function assignBetas(betas: readonly Member[], alphas: readonly Member[]): readonly Step[] {
   const counts = new Map(
     alphas.map((alpha) => [
@@ -231,7 +234,11 @@ function assignBetas(betas: readonly Member[], alphas: readonly Member[]): reado
     const alpha = fewest(counts);
     if (alpha === undefined) break;
     counts.set(alpha, (counts.get(alpha) ?? 0) + 1);
-    if (knowsAt(beta, alpha)) steps.push({ kind: "replicate", at: beta, alphaId: alpha.seen.id });
+    steps.push(
+      knowsAt(beta, alpha)
+        ? { kind: "replicate", at: beta, alphaId: alpha.seen.id }
+        : { kind: "meet", at: beta, whom: alpha },
+    );
   }
   return steps;
 }

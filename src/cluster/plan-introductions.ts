@@ -13,17 +13,25 @@ export interface Gap {
   readonly subject: Member;
 }
 
+/**
+ * So many nodes that introductions are what takes the time: each is two connections between servers, and a hundred nodes have
+ * five thousand. Only what the cluster cannot work without is told then; whose beta a beta is, is left to gossip.
+ */
+export const isCrowd = (members: readonly Member[]): boolean => members.length > 40;
+
 export function findGaps(members: readonly Member[]): readonly Gap[] {
+  const crowded = isCrowd(members);
   const gaps: Gap[] = [];
   for (const listener of members) {
     for (const subject of members) {
-      if (listener !== subject && !isUpToDate(listener, subject)) gaps.push({ listener, subject });
+      if (listener !== subject && !isUpToDate(listener, subject, crowded))
+        gaps.push({ listener, subject });
     }
   }
   return gaps;
 }
 
-function isUpToDate(listener: Member, subject: Member): boolean {
+function isUpToDate(listener: Member, subject: Member, crowded: boolean): boolean {
   const entry = entryOf(listener, subject.seen.id);
   const truth = myselfOf(subject.seen.table);
   return (
@@ -31,7 +39,7 @@ function isUpToDate(listener: Member, subject: Member): boolean {
     truth !== undefined &&
     knowsAt(listener, subject) &&
     isAlpha(entry) === isAlpha(truth) &&
-    entry.alphaId === truth.alphaId &&
+    (crowded || entry.alphaId === truth.alphaId) &&
     countSlots(entry.slots) === countSlots(truth.slots)
   );
 }
@@ -47,12 +55,19 @@ export function introduce(members: readonly Member[]): readonly Step[] {
   return findGaps(members).filter(isFirstOfTwo).map(greet);
 }
 
-/** Two that do not know each other at all need one greeting, not two: both learn of each other by it. */
+/**
+ * Two that do not know each other at all need one greeting, not two: both learn of each other by it. Of a beta and an alpha the
+ * beta greets: who is greeted learns no more than that the other is there, who greets learns the other's slots as well
+ * (`clusterProcessPacket` reads them from nodes that it knew before).
+ */
 function isFirstOfTwo({ listener, subject }: Gap): boolean {
   const isMutual =
     entryOf(listener, subject.seen.id) === undefined &&
     entryOf(subject, listener.seen.id) === undefined;
-  return !isMutual || subject.seen.id < listener.seen.id;
+  if (!isMutual) return true;
+  return subject.seen.role === listener.seen.role
+    ? subject.seen.id < listener.seen.id
+    : subject.seen.role === "beta";
 }
 
 /** How many introductions are open. */
