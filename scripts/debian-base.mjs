@@ -4,8 +4,8 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { installPackages } from "./ensure-server.mjs";
-import { fail, say } from "./set-up.mjs";
+import { installPackages, isDebian } from "./debian-packages.mjs";
+import { fail, say } from "./say.mjs";
 
 /** Which suite has which server. */
 export const bases = {
@@ -52,8 +52,7 @@ function makeSystem(suite) {
   if (process.getuid?.() !== 0)
     fail("debootstrap needs root", "run this as root, or name an image with --base");
   if (!existsSync("/usr/sbin/debootstrap")) {
-    if (!existsSync("/usr/bin/apt-get"))
-      fail("there is no debootstrap", "install it, or name an image with --base");
+    if (!isDebian) fail("there is no debootstrap", "install it, or name an image with --base");
     installPackages(["debootstrap"]);
   }
   say(`making a Debian ${suite} with debootstrap, about half a minute`);

@@ -5,7 +5,8 @@
 import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
 import { bases, defaultBase, makeBase } from "./debian-base.mjs";
-import { buildExecutable, fail, root, say } from "./set-up.mjs";
+import { fail, say } from "./say.mjs";
+import { buildExecutable, root } from "./set-up.mjs";
 
 const { values: options } = parseArgs({
   options: {

@@ -1,9 +1,11 @@
 // Makes a fresh clone ready: dependencies (and with them the pinned Node), and with --build the executable.
 // Runs on any Node from 20 on; everything after it runs on the pinned one.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { canInstall, installPackages, isDebian } from "./debian-packages.mjs";
+import { fail, say } from "./say.mjs";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
 const node = join(root, "node_modules/.bin/node");
@@ -14,14 +16,34 @@ export function installDependencies() {
   const stamp = join(root, "node_modules/.rekindle-installed");
   if (existsSync(stamp) && existsSync(node) && readFileSync(stamp, "utf8") === lock) return;
   say("installing dependencies (npm ci)");
-  // npm of Node 20 warns that some packages want a newer Node; they get it, it is one of the packages.
-  run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+  // npm of Node 20 warns that some packages want a newer Node; they get it, it is one of the packages. Their install scripts
+  // build what we do not use, and would run on a Node that may not start yet.
+  run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
   if (!existsSync(node))
     fail(
       `there is no Node 26 package for ${process.platform} on ${process.arch}`,
       "use Linux or macOS on x64 or arm64",
     );
+  ensureNodeStarts();
   writeFileSync(stamp, lock);
+}
+
+/** Node 26 for Linux needs libatomic, which a small system does not have. */
+function ensureNodeStarts() {
+  const start = () => spawnSync(node, ["--version"], { encoding: "utf8" });
+  const { status, stderr } = start();
+  if (status === 0) return;
+  if (!stderr?.includes("libatomic")) fail(`${node} does not start`, stderr?.trim() ?? "");
+  if (!canInstall) {
+    fail(
+      "Node 26 does not start without libatomic.so.1",
+      isDebian
+        ? "install it: sudo apt-get install libatomic1"
+        : "install your system's package libatomic",
+    );
+  }
+  installPackages(["libatomic1"]);
+  if (start().status !== 0) fail(`${node} does not start`, "see above for what is missing");
 }
 
 /** Builds dist/rekindle, unless it is newer than everything it is made of. */
@@ -63,15 +85,6 @@ export function run(command, args, options = {}) {
 /** The environment in which `node` is the pinned one. */
 export function pinnedEnvironment() {
   return { ...process.env, PATH: `${join(root, "node_modules/.bin")}:${process.env.PATH}` };
-}
-
-export function say(line) {
-  process.stderr.write(`rekindle: ${line}\n`);
-}
-
-export function fail(line, hint) {
-  say(`${line}; ${hint}`);
-  process.exit(78);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

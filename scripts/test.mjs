@@ -4,7 +4,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ensureServer } from "./ensure-server.mjs";
-import { buildExecutable, installDependencies, pinnedEnvironment, root, say } from "./set-up.mjs";
+import { say } from "./say.mjs";
+import { buildExecutable, installDependencies, pinnedEnvironment, root } from "./set-up.mjs";
 
 installDependencies();
 buildExecutable();
