@@ -1,6 +1,6 @@
 // Base images from Debian's packages alone: debootstrap makes a small system, docker import makes it an image, and apt-get
 // inside it installs the server. For machines that reach Debian's mirrors and no image registry.
-import { execFileSync, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -57,20 +57,18 @@ function makeSystem(suite) {
   }
   say(`making a Debian ${suite} with debootstrap, about half a minute`);
   const folder = mkdtempSync(join(tmpdir(), "rekindle-base-"));
-  try {
-    execFileSync("debootstrap", ["--variant=minbase", suite, folder, mirror()], {
-      stdio: ["ignore", "ignore", "inherit"],
-    });
-    execFileSync("sh", [
-      "-c",
-      'tar -C "$1" --exclude=./var/cache/apt/archives/* --exclude=./var/lib/apt/lists/* -c . | docker import - "$2" >/dev/null',
-      "sh",
-      folder,
-      image,
-    ]);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const script = `debootstrap --variant=minbase "$1" "$2" "$3" >&2 &&
+    tar -C "$2" --exclude=./var/cache/apt/archives/* --exclude=./var/lib/apt/lists/* -c . | docker import - "$4"`;
+  const { status, stderr } = spawnSync("sh", ["-c", script, "sh", suite, folder, mirror(), image], {
+    encoding: "utf8",
+    maxBuffer: 1 << 26,
+  });
+  rmSync(folder, { recursive: true, force: true });
+  if (status !== 0)
+    fail(
+      `a Debian ${suite} cannot be made: ${stderr.trim().split("\n").at(-1)}`,
+      "check that Debian's mirror answers",
+    );
   return image;
 }
 
