@@ -129,11 +129,7 @@ function replaceLostShard(
       reason: `slots ${missing} have lost their alpha and all its betas; waiting for one of them to come back`,
     };
   }
-  if (
-    returning.length > 0 ||
-    (newcomers(topology).length > 0 && unchangedMs < policy.peerWaitMs) ||
-    !hasMajority(topology)
-  ) {
+  if (returning.length > 0 || (newcomers(topology).length > 0 && unchangedMs < policy.peerWaitMs)) {
     return {
       kind: "wait",
       reason: `slots ${missing} have lost their alpha and all its betas; one of them may still come back`,
