@@ -59,6 +59,11 @@ describe.skipIf(images.length === 0).each(images.length > 0 ? images : ["no imag
         (await first?.exec(["sh", "-c", "id -u; cat /proc/1/comm; touch /x 2>&1"]))?.output,
       ).toMatch(/^999\n(redis|valkey)-server\n.*Read-only/s);
 
+      await until(
+        "a whole cluster, seen from inside",
+        async () => (await first?.exec(["rekindle", "status"]))?.output ?? "",
+        (output) => output.includes("● whole"),
+      );
       await writeKeys(group);
       const alpha = await alphaOf(group);
       await destroy(group, alpha);
