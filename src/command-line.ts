@@ -4,6 +4,7 @@
 import yargs, { type Argv } from "yargs";
 import * as cluster from "./commands/cluster.ts";
 import * as down from "./commands/down.ts";
+import * as drain from "./commands/drain.ts";
 import * as status from "./commands/status.ts";
 import * as up from "./commands/up.ts";
 import { messageOf, RekindleError } from "./errors.ts";
@@ -22,6 +23,11 @@ const verbs: readonly Verb[] = [
     name: "cluster",
     describe: "decide what this node of a Redis Cluster must be, and become it",
     ...cluster,
+  },
+  {
+    name: "drain",
+    describe: "hand this node's slots over and have the others forget it: a pod's preStop hook",
+    ...drain,
   },
   {
     name: "status",

@@ -45,6 +45,10 @@ export function isRekindleError(thrown: unknown): thrown is RekindleError {
   return thrown instanceof Error && thrown.name === "RekindleError";
 }
 
+/** What is wrong and what to change, on one line. */
+export const explain = ({ message, hint }: RekindleError): string =>
+  hint === undefined ? message : `${message}; ${hint}`;
+
 /** The message of anything that was thrown, on one line. */
 export function messageOf(thrown: unknown): string {
   const text = thrown instanceof Error ? thrown.message || thrown.name : String(thrown);

@@ -22,6 +22,44 @@ export interface Log {
   error(event: LogEvent, message: string, fields?: LogFields): void;
 }
 
+/**
+ * The same log, whose lines with a `report` are told elsewhere too.
+ *
+ * @param tell gets the report's name, the message, and whether it is a warning or worse.
+ */
+export function withReports(
+  log: Log,
+  tell: (report: string, message: string, isWarning: boolean) => void,
+): Log {
+  const at = (level: LogLevel) => (event: LogEvent, message: string, fields?: LogFields) => {
+    log[level](event, message, fields);
+    if (typeof fields?.report === "string")
+      tell(fields.report, message, level === "warn" || level === "error");
+  };
+  return {
+    level: log.level,
+    debug: at("debug"),
+    info: at("info"),
+    warn: at("warn"),
+    error: at("error"),
+  };
+}
+
+/** Every line to both. */
+export function teeLogs(one: Log, other: Log): Log {
+  const at = (level: LogLevel) => (event: LogEvent, message: string, fields?: LogFields) => {
+    one[level](event, message, fields);
+    other[level](event, message, fields);
+  };
+  return {
+    level: one.level,
+    debug: at("debug"),
+    info: at("info"),
+    warn: at("warn"),
+    error: at("error"),
+  };
+}
+
 const levels: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
 /**

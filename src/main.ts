@@ -18,6 +18,7 @@ interface Verb {
 /** The verbs that start in pods. */
 const bootVerbs: Readonly<Record<string, () => Promise<Verb>>> = {
   cluster: () => import("./commands/cluster.ts"),
+  drain: () => import("./commands/drain.ts"),
 };
 
 async function main(argv: readonly string[]): Promise<number> {

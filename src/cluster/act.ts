@@ -26,6 +26,9 @@ const pausesMs: Readonly<Record<Step["kind"], number>> = {
   "node-timeout": 0,
 };
 
+/** A hand-over in good order gives up by itself after this long (CLUSTER_MF_TIMEOUT). */
+const handOverMs = 5_000;
+
 /** Servers that have many introductions to work through need longer; asked again meanwhile, they would need longer still. */
 const meetingMs = 0.2;
 
@@ -36,8 +39,7 @@ export function createActor(observer: Observer, log: Log, now: () => number): Ac
   function isDue(step: Step, meetings: number): boolean {
     const key = describeStep(step);
     const last = doneAt.get(key);
-    const pauseMs =
-      step.kind === "meet" ? Math.max(pausesMs.meet, meetings * meetingMs) : pausesMs[step.kind];
+    const pauseMs = pauseAfter(step, meetings);
     if (last !== undefined && now() - last < pauseMs) return false;
     doneAt.set(key, now());
     return true;
@@ -59,6 +61,11 @@ export function createActor(observer: Observer, log: Log, now: () => number): Ac
       await Promise.all([...byNode].map(([at, own]) => sendSteps(observer, at, own, log)));
     },
   };
+}
+
+function pauseAfter(step: Step, meetings: number): number {
+  if (step.kind === "meet") return Math.max(pausesMs.meet, meetings * meetingMs);
+  return step.kind === "promote" && step.how === "in order" ? handOverMs : pausesMs[step.kind];
 }
 
 /**
@@ -140,7 +147,7 @@ function commandOf(step: Step): Command {
     case "replicate":
       return ["CLUSTER", "REPLICATE", step.alphaId];
     case "promote":
-      return ["CLUSTER", "FAILOVER", step.how.toUpperCase()];
+      return ["CLUSTER", "FAILOVER", ...(step.how === "in order" ? [] : [step.how.toUpperCase()])];
     case "forget":
       return ["CLUSTER", "FORGET", step.id];
     case "node-timeout":

@@ -8,6 +8,7 @@ import type { Log } from "../log.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
 import { createActor } from "./act.ts";
 import { type DataFiles, readDisk, setAside } from "./disk.ts";
+import { type Lock, noLock } from "./lock.ts";
 import type { NodeTable } from "./nodes.ts";
 import { createObserver } from "./observe.ts";
 import { plan } from "./plan.ts";
@@ -17,6 +18,7 @@ import { createWatcher } from "./watch.ts";
 export interface BootOptions {
   readonly policy: Policy;
   readonly discovery: Discovery;
+  readonly lock: Lock;
   readonly files: DataFiles;
   readonly connect: ConnectOptions;
   readonly log: Log;
@@ -32,65 +34,88 @@ export interface Destiny {
 
 /** @throws RekindleError where the plan refuses. */
 export async function decideDestiny(options: BootOptions): Promise<Destiny> {
-  const { policy, discovery, files, connect, log } = options;
-  const startedAt = performance.now();
+  const { policy, discovery, lock, files, connect, log } = options;
+  const now = () => performance.now();
+  const startedAt = now();
   const observer = createObserver(connect);
-  const actor = createActor(observer, log, () => performance.now());
-  const watcher = createWatcher(log, () => performance.now());
-  let known = false;
+  const actor = createActor(observer, log, now);
+  const watcher = createWatcher(log, now);
+  let isSelfTold = false;
   let changedAt = startedAt;
+  let foundedAt: string | undefined;
+  let isLocked = false;
+
+  /** @returns whether we hold the lock, and knew all that it tells when we decided. */
+  async function isOurTurn(peers: Peers): Promise<boolean> {
+    const names = new Set([peers.self?.name, ...peers.others.map(({ name }) => name)]);
+    const holding = await lock.hold((name) => names.has(name));
+    if (!holding.held) watcher.waiting(holding.why);
+    const isNews = holding.held && (!isLocked || holding.foundedAt !== foundedAt);
+    isLocked = holding.held;
+    foundedAt = holding.held ? holding.foundedAt : undefined;
+    return isLocked && !(isNews && lock !== noLock);
+  }
+
+  /** @returns what this node becomes, once that is decided. */
+  async function follow(decision: Plan, self: Self, peers: Peers): Promise<Destiny | undefined> {
+    switch (decision.kind) {
+      case "wait":
+      case "done":
+        return undefined;
+      case "act":
+        if (!decision.isExclusive || (await isOurTurn(peers))) await actor.carryOut(decision.steps);
+        return undefined;
+      case "set-aside":
+        log.warn("action", "set aside", {
+          files: setAside(files, new Date(), false),
+          reason: decision.reason,
+        });
+        return undefined;
+      case "become":
+        await actor.carryOut(decision.steps);
+        if (isLocked) await tellFounded(lock, log);
+        return { address: self.address, table: decision.table };
+      case "refuse":
+        throw new RekindleError(decision.exit, decision.reason, { hint: decision.hint });
+    }
+  }
+
   try {
     for (;;) {
-      const waitedMs = performance.now() - startedAt;
+      const waitedMs = now() - startedAt;
       const peers = await discovery.find();
       if (peers.self === undefined) {
         watcher.waiting(peers.selfWaitingFor ?? "discovery does not name this node yet");
         await pause(pauseMs(waitedMs) * 4);
         continue;
       }
-      if (!known) await options.onSelf(peers.self.address);
-      known = true;
+      if (!isSelfTold) await options.onSelf(peers.self.address);
+      isSelfTold = true;
       const self = readSelf(peers, files, log);
       const views = await observer.look(peers.others);
-      if (watcher.observed(views)) changedAt = performance.now();
-      const unchangedMs = performance.now() - changedAt;
-      const decision = plan({ policy, self, peers: views, unchangedMs });
+      if (watcher.observed(views)) changedAt = now();
+      const decision = plan({
+        policy,
+        self,
+        peers: views,
+        unchangedMs: now() - changedAt,
+        foundedAt,
+      });
       watcher.decided(decision);
-      const destiny = await follow(decision, self, files, log, actor);
+      const destiny = await follow(decision, self, peers);
       if (destiny !== undefined) return destiny;
       await pause(decision.kind === "act" ? 10 : pauseMs(waitedMs));
     }
   } finally {
     observer.close();
+    await lock.release();
   }
 }
 
-async function follow(
-  decision: Plan,
-  self: Self,
-  files: DataFiles,
-  log: Log,
-  actor: ReturnType<typeof createActor>,
-): Promise<Destiny | undefined> {
-  switch (decision.kind) {
-    case "wait":
-    case "done":
-      return undefined;
-    case "act":
-      await actor.carryOut(decision.steps);
-      return undefined;
-    case "set-aside":
-      log.warn("action", "set aside", {
-        files: setAside(files, new Date(), false),
-        reason: decision.reason,
-      });
-      return undefined;
-    case "become":
-      await actor.carryOut(decision.steps);
-      return { address: self.address, table: decision.table };
-    case "refuse":
-      throw new RekindleError(decision.exit, decision.reason, { hint: decision.hint });
-  }
+/** Who holds the lock when all is set up has founded the cluster, or carried a founding to its end. */
+async function tellFounded(lock: Lock, log: Log): Promise<void> {
+  log.info("action", "the cluster is founded", { report: "Founded" });
+  await lock.markFounded(new Date().toISOString());
 }
 
 function readSelf(peers: Peers, files: DataFiles, log: Log): Self {

@@ -49,6 +49,7 @@ function promoteBeta(
     kind: "act",
     reason: `promoting ${beta.name}: its memory is newer than this alpha's disk`,
     steps: [{ kind: "promote", at: beta, how }],
+    report: "Promoted",
   });
   if (hasMajority(topology)) {
     return canBeElected(topology, beta, shard.alphaId)

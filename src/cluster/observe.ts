@@ -52,11 +52,13 @@ export function createObserver(options: ConnectOptions): Observer {
           if (peer.address === undefined) {
             return {
               name: peer.name,
+              pod: peer.pod,
               address: undefined,
               seen: { state: "silent", refused: false, why: peer.waitingFor },
             };
           }
-          return { name: peer.name, address: peer.address, seen: await ask(peer.address) };
+          const { name, pod, address } = peer;
+          return { name, pod, address, seen: await ask(address) };
         }),
       ),
     connectionTo: (address) => connections.get(formatAddress(address)),

@@ -8,18 +8,43 @@
 import { compareNames } from "../address.ts";
 import { becomeTable } from "./build-table.ts";
 import { hastenAlphas, isHastened, restoreNodeTimeouts } from "./hasten.ts";
-import { countSlots, myselfOf, type SlotRange, slotCount } from "./nodes.ts";
+import { matchBetas } from "./match-betas.ts";
+import { countSlots, myselfOf } from "./nodes.ts";
 import { countGaps, introduce, isCrowd } from "./plan-introductions.ts";
-import { knowsAt, type Topology } from "./topology.ts";
-import type { Member, Observation, Plan, Step } from "./types.ts";
+import { assignSeats, type Seat } from "./seats.ts";
+import { isLeaving, knowsAt, readTopology, type Topology } from "./topology.ts";
+import type { Member, Observation, Plan, Self, Step } from "./types.ts";
 
-export function planFounding(observation: Observation, topology: Topology): Plan {
+export function planFounding(given: Observation, all: Topology): Plan {
+  // Who is leaving gets no seat.
+  const isAnyLeaving = given.peers.some(isLeaving);
+  const observation = isAnyLeaving
+    ? { ...given, peers: given.peers.filter((peer) => !isLeaving(peer)) }
+    : given;
+  const topology = isAnyLeaving ? readTopology(observation) : all;
+  return awaitAddresses(observation, topology) ?? foundAmong(observation, topology);
+}
+
+function awaitAddresses(observation: Observation, topology: Topology): Plan | undefined {
+  const { policy, self, peers, foundedAt } = observation;
+  const named = peers.length + (self ? 1 : 0);
+  const addressed = named - topology.unaddressed.length;
+  // Where there was a cluster before, every peer that is named counts: one that is yet to come may hold its data.
+  const needed = foundedAt === undefined ? policy.nodes : Math.max(policy.nodes, named);
+  if (addressed >= needed) return undefined;
+  const why = topology.unaddressed.map(({ name, seen }) =>
+    seen.state === "silent" && seen.why !== "" ? `; ${name}: ${seen.why}` : "",
+  );
+  return {
+    kind: "wait",
+    reason: `${addressed} of ${needed} peers have an address${why.join("")}`,
+  };
+}
+
+function foundAmong(observation: Observation, topology: Topology): Plan {
   const { policy, self, peers, unchangedMs } = observation;
   const own = self ? 1 : 0;
-  const addressed = peers.filter((peer) => peer.address !== undefined).length + own;
-  if (addressed < policy.nodes) {
-    return { kind: "wait", reason: `${addressed} of ${policy.nodes} peers have an address` };
-  }
+  const addressed = peers.length + own - topology.unaddressed.length;
   if (topology.foreign.length > 0) return refuseStrangersWithState(topology);
   if (self && !isCoordinator(self.name, topology)) return becomeBlank(observation, topology);
   const answering = topology.members.length + own;
@@ -49,6 +74,7 @@ function becomeBlank({ self, policy, unchangedMs, peers }: Observation, topology
       reason: `the cluster is not founded yet; ${last} carries on with it`,
       steps: [],
       table: becomeTable(topology, self, { keepRole: true }),
+      report: "Returned",
     };
   }
   return {
@@ -56,6 +82,7 @@ function becomeBlank({ self, policy, unchangedMs, peers }: Observation, topology
     reason: `no cluster is founded yet; ${last} will found it`,
     steps: [],
     table: undefined,
+    report: "StartedBlank",
   };
 }
 
@@ -72,30 +99,21 @@ function refuseStrangersWithState(topology: Topology): Plan {
   };
 }
 
-interface Seat {
-  readonly slots: SlotRange;
-  readonly epoch: number;
-  /** Undefined: this node itself takes it when it starts. */
-  readonly alpha: Member | undefined;
-}
-
 function coordinate(observation: Observation, topology: Topology): Plan {
   const seats = assignSeats(observation, topology);
   const alphas = seats.flatMap((seat) => (seat.alpha ? [seat.alpha] : []));
   const betas = topology.members.filter((member) => !alphas.includes(member));
   const setUp = [...seats.flatMap(seatAlpha), ...claimBetas(betas, seats.length)];
-  if (setUp.length > 0)
-    return {
-      kind: "act",
-      reason: "founding: claim the alphas and give them their slots",
-      steps: setUp,
-    };
-  const assigned = assignBetas(betas, alphas);
+  if (setUp.length > 0) return claimAndSeat(observation, setUp);
+  const own = observation.self && seats.every((seat) => seat.alpha) ? [observation.self] : [];
+  const choices = chooseBetas(betas, alphas, own);
+  const assigned = assignBetas(betas, alphas, choices);
   // Each change of role is news that everybody has to hear: in a crowd, roles come first.
   const isEarly = assigned.length > 0 && isCrowd(topology.members);
   const steps = isEarly ? assigned : [...introduce(topology.members), ...assigned];
   const unsettled = disagreement(topology.members, betas);
-  if (unsettled !== undefined) return { kind: "act", reason: `founding: ${unsettled}`, steps };
+  if (unsettled !== undefined)
+    return { kind: "act", isExclusive: true, reason: `founding: ${unsettled}`, steps };
   // Only now: a short timeout while nodes are busy with each other would have them call each other failed.
   const hasten = hastenAlphas(observation.policy, alphas);
   const late = observation.self
@@ -107,12 +125,27 @@ function coordinate(observation: Observation, topology: Topology): Plan {
   if (hasten.length > 0 || waiting.length > 0) {
     return {
       kind: "act",
+      isExclusive: true,
       reason: "founding: helping the alphas to cluster_state:ok",
       steps: [...steps, ...hasten],
     };
   }
   const restore = restoreNodeTimeouts(observation.policy, topology.members);
-  return finish(observation, topology, seats, restore);
+  return finish(observation, topology, seats, restore, choices);
+}
+
+function claimAndSeat({ foundedAt }: Observation, steps: readonly Step[]): Plan {
+  if (foundedAt === undefined) {
+    const reason = "founding: claim the alphas and give them their slots";
+    return { kind: "act", isExclusive: true, reason, steps };
+  }
+  return {
+    kind: "act",
+    isExclusive: true,
+    reason: `founding anew: the cluster that was founded at ${foundedAt} is gone with all its data`,
+    steps,
+    report: "DataLost",
+  };
 }
 
 function finish(
@@ -120,12 +153,13 @@ function finish(
   topology: Topology,
   seats: readonly Seat[],
   steps: readonly Step[],
+  choices: ReadonlyMap<string, string>,
 ): Plan {
   const { self } = observation;
   const shards = `${seats.length} alphas, ${topology.members.length + (self ? 1 : 0) - seats.length} betas`;
   if (self === undefined) {
     return steps.length > 0
-      ? { kind: "act", reason: "founding: set the node timeout back", steps }
+      ? { kind: "act", isExclusive: true, reason: "founding: set the node timeout back", steps }
       : { kind: "done", reason: `the cluster is founded: ${shards}` };
   }
   const ownSeat = seats.find((seat) => seat.alpha === undefined);
@@ -134,64 +168,14 @@ function finish(
   );
   const table = ownSeat
     ? becomeTable(topology, self, { alphaOf: [ownSeat.slots], epoch: ownSeat.epoch })
-    : becomeTable(topology, self, { betaOf: neediest(seats, topology.members) });
+    : becomeTable(topology, self, { betaOf: choices.get(self.name) ?? "" });
   return {
     kind: "become",
     reason: `the cluster is founded: ${shards}`,
     steps: [...steps, ...meetMe],
     table,
+    report: "Joined",
   };
-}
-
-/** Who gets which slots: what is there already first, then by the order of names. */
-function assignSeats({ policy, self }: Observation, topology: Topology): readonly Seat[] {
-  const alphaCount = policy.nodes / (policy.replicas + 1);
-  const ranges = foundingRanges(alphaCount);
-  const ownSlots = self?.table && myselfOf(self.table)?.slots[0];
-  const taken = new Set<Member>();
-  const take = (member: Member | undefined): Member | undefined => {
-    if (member) taken.add(member);
-    return member;
-  };
-  const owners = ranges.map((range) =>
-    take(
-      topology.members.find((member) =>
-        myselfOf(member.seen.table)?.slots.some(([first]) => first === range[0]),
-      ),
-    ),
-  );
-  const claimants = ranges.map(
-    (_, index) =>
-      owners[index] ??
-      take(
-        topology.members.find(
-          (member) =>
-            !taken.has(member) &&
-            isFree(member) &&
-            myselfOf(member.seen.table)?.epoch === index + 1,
-        ),
-      ),
-  );
-  return ranges.map((slots, index) => {
-    const mine = ownSlots !== undefined && ownSlots[0] === slots[0];
-    const free = topology.members.filter((member) => !taken.has(member) && isFree(member));
-    // An unclaimed node first: one with an epoch was meant for something else by a coordinator before us.
-    const fresh = free.find((member) => myselfOf(member.seen.table)?.epoch === 0) ?? free[0];
-    const alpha = mine ? undefined : (claimants[index] ?? take(fresh));
-    return { slots, epoch: index + 1, alpha };
-  });
-}
-
-const isFree = (member: Member): boolean =>
-  member.seen.role === "alpha" && countSlots(myselfOf(member.seen.table)?.slots ?? []) === 0;
-
-/** The slots in equal parts, as `redis-cli --cluster create` cuts them. */
-export function foundingRanges(alphaCount: number): readonly SlotRange[] {
-  const size = slotCount / alphaCount;
-  return Array.from({ length: alphaCount }, (_, index) => [
-    Math.round(index * size),
-    index === alphaCount - 1 ? slotCount - 1 : Math.round((index + 1) * size) - 1,
-  ]);
 }
 
 /**
@@ -220,45 +204,37 @@ function claimBetas(betas: readonly Member[], alphaCount: number): readonly Step
   );
 }
 
-/** Betas that are nobody's yet, each for the alpha with the fewest; the two are introduced first. */
-function assignBetas(betas: readonly Member[], alphas: readonly Member[]): readonly Step[] {
-  const counts = new Map(
-    alphas.map((alpha) => [
-      alpha,
-      betas.filter((beta) => alphaIdOf(beta) === alpha.seen.id).length,
-    ]),
+/** Who copies whom, for the betas that are nobody's yet and for this node itself. */
+function chooseBetas(
+  betas: readonly Member[],
+  alphas: readonly Member[],
+  own: readonly Self[],
+): ReadonlyMap<string, string> {
+  const seatable = ({ name, pod }: Member | Self) => ({ key: name, machine: pod?.kubernetesNode });
+  const free = [...betas.filter((beta) => beta.seen.role === "alpha"), ...own];
+  return matchBetas(
+    free.map(seatable),
+    alphas.map(({ seen, pod }) => ({
+      key: seen.id,
+      machine: pod?.kubernetesNode,
+      count: betas.filter((beta) => myselfOf(beta.seen.table)?.alphaId === seen.id).length,
+    })),
   );
-  const steps: Step[] = [];
-  for (const beta of betas) {
-    if (beta.seen.role === "beta") continue;
-    const alpha = fewest(counts);
-    if (alpha === undefined) break;
-    counts.set(alpha, (counts.get(alpha) ?? 0) + 1);
-    steps.push(
-      knowsAt(beta, alpha)
-        ? { kind: "replicate", at: beta, alphaId: alpha.seen.id }
-        : { kind: "meet", at: beta, whom: alpha },
-    );
-  }
-  return steps;
 }
 
-const alphaIdOf = (member: Member): string | undefined => myselfOf(member.seen.table)?.alphaId;
-
-function fewest<T>(counts: ReadonlyMap<T, number>): T | undefined {
-  const least = Math.min(...counts.values());
-  return [...counts].find(([, count]) => count === least)?.[0];
-}
-
-function neediest(seats: readonly Seat[], members: readonly Member[]): string {
-  const alphas = seats.flatMap((seat) => (seat.alpha ? [seat.alpha] : []));
-  const counts = new Map(
-    alphas.map((alpha) => [
-      alpha.seen.id,
-      members.filter((one) => alphaIdOf(one) === alpha.seen.id).length,
-    ]),
-  );
-  return fewest(counts) ?? "";
+/** The two are introduced first. */
+function assignBetas(
+  betas: readonly Member[],
+  alphas: readonly Member[],
+  choices: ReadonlyMap<string, string>,
+): readonly Step[] {
+  return betas.flatMap((beta): Step[] => {
+    const alpha = alphas.find(({ seen }) => seen.id === choices.get(beta.name));
+    if (alpha === undefined) return [];
+    return knowsAt(beta, alpha)
+      ? [{ kind: "replicate", at: beta, alphaId: alpha.seen.id }]
+      : [{ kind: "meet", at: beta, whom: alpha }];
+  });
 }
 
 /** What is left to do, in words; undefined when all tables agree. */

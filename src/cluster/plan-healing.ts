@@ -45,7 +45,12 @@ export function forgetGhosts(
   );
   if (steps.length === 0 || unchangedMs >= policy.peerWaitMs) return undefined;
   const names = ghosts.map((id) => nameOf(topology, id)).join(", ");
-  return { kind: "act", reason: `forgetting ${names}: failed, without slots and betas`, steps };
+  return {
+    kind: "act",
+    reason: `forgetting ${names}: failed, without slots and betas`,
+    steps,
+    report: "Forgot",
+  };
 }
 
 /**

@@ -22,7 +22,7 @@ import {
   nameOf,
   type Topology,
 } from "./topology.ts";
-import type { Observation, Plan, Self, Step } from "./types.ts";
+import type { Observation, PeerView, Plan, Self, Step } from "./types.ts";
 
 export function planJoining(observation: Observation, topology: Topology, self: Self): Plan {
   return (
@@ -47,6 +47,7 @@ function awaitAlphas({ policy, unchangedMs }: Observation, topology: Topology): 
       kind: "act",
       reason: `promoting ${names}: the alpha is gone from its address`,
       steps: promotions,
+      report: "Promoted",
     };
   }
   // Without a majority nobody can be elected, and nothing better than waiting can be done.
@@ -88,7 +89,7 @@ function adoptIdleNodes(
 ): Plan | undefined {
   const idle = topology.members.filter((member) => isIdle(topology, member));
   if (idle.length === 0 || unchangedMs >= policy.peerWaitMs) return undefined;
-  const choices = chooseAlphas(topology, [...idle.map((member) => member.name), self.name]);
+  const choices = chooseAlphas(topology, [...idle, self]);
   const steps = idle.flatMap((at): Step[] => {
     const alphaId = choices.get(at.name);
     const knows = at.seen.table.nodes.some(
@@ -149,6 +150,7 @@ function replaceLostShard(
     reason: `serving slots ${describeSlots(slots)} empty: their alpha and all its betas are gone`,
     steps: healSteps(observation, topology, self),
     table: becomeTable(topology, self, { alphaOf: slots, epoch: topology.currentEpoch + 1 }),
+    report: "DataLost",
   };
 }
 
@@ -168,8 +170,8 @@ function awaitSilent(topology: Topology, self: Self): Plan | undefined {
 }
 
 function joinAsBeta(observation: Observation, topology: Topology, self: Self): Plan {
-  const names = [...newcomers(topology), self.name].sort(compareNames);
-  const alphaId = chooseAlphas(topology, names).get(self.name);
+  const all = [...newcomers(topology), self].sort((a, b) => compareNames(a.name, b.name));
+  const alphaId = chooseAlphas(topology, all).get(self.name);
   if (alphaId === undefined)
     return { kind: "wait", reason: "no alpha answers that this node could copy" };
   return {
@@ -177,17 +179,18 @@ function joinAsBeta(observation: Observation, topology: Topology, self: Self): P
     reason: `joining as a beta of ${nameOf(topology, alphaId)}`,
     steps: healSteps(observation, topology, self),
     table: becomeTable(topology, self, { betaOf: alphaId }),
+    report: "Joined",
   };
 }
 
 /** Silent peers at addresses that no member knows: other nodes on their way in. */
-function newcomers(topology: Topology): readonly string[] {
+function newcomers(topology: Topology): readonly PeerView[] {
   const known = [...topology.absent.values()].flat().map((entry) => entry.address);
-  return topology.silent
-    .filter((peer) => !known.some((address) => address && sameAddress(address, peer.address)))
-    .map((peer) => peer.name);
+  return topology.silent.filter(
+    (peer) => !known.some((address) => address && sameAddress(address, peer.address)),
+  );
 }
 
 function rankAmongNewcomers(topology: Topology, self: Self): number {
-  return newcomers(topology).filter((name) => compareNames(name, self.name) < 0).length;
+  return newcomers(topology).filter((peer) => compareNames(peer.name, self.name) < 0).length;
 }

@@ -53,7 +53,7 @@ function roleNow(topology: Topology, own: NodeEntry, self: Self): Role {
   // Follow the alpha to whoever owns slots now: it may have lost them to one of its betas.
   const followed = isAlpha(own) ? ownerOf(topology, own) : followAlpha(topology, own.alphaId);
   if (followed !== undefined) return { betaOf: followed };
-  const chosen = chooseAlphas(topology, [self.name]).get(self.name);
+  const chosen = chooseAlphas(topology, [self]).get(self.name);
   return chosen === undefined ? { keepRole: true } : { betaOf: chosen };
 }
 
@@ -130,7 +130,22 @@ function awaitPeers(
 
 function comeBack(observation: Observation, topology: Topology, self: Self, role: Role): Plan {
   const steps: readonly Step[] = healSteps(observation, topology, self);
-  const table = becomeTable(topology, self, role);
+  const table = becomeTable(topology, isForgotten(topology, self) ? withoutId(self) : self, role);
   const as = "betaOf" in role ? `as a beta of ${nameOf(topology, role.betaOf)}` : "in its old role";
-  return { kind: "become", reason: `coming back ${as}`, steps, table };
+  return { kind: "become", reason: `coming back ${as}`, steps, table, report: "Returned" };
 }
+
+/**
+ * All that answer have forgotten this node, and owner of slots it is none: under its old id they would drop it again and again,
+ * since a forgotten id is banned for a minute, and from 7.2 on the ban itself is gossiped (`clusterProcessPingExtensions`).
+ */
+function isForgotten(topology: Topology, self: Self): boolean {
+  const id = self.table && myselfOf(self.table)?.id;
+  const known = topology.members.filter((member) => !topology.blanks.includes(member));
+  if (id === undefined || known.length === 0 || !isFunctioning(topology)) return false;
+  if (topology.shards.some(({ alphaId }) => alphaId === id)) return false;
+  return known.every((member) => entryOf(member, id) === undefined);
+}
+
+/** What is on the disk stays; only who it was is given up, and a new id drawn. */
+const withoutId = (self: Self): Self => ({ ...self, table: undefined });

@@ -2,6 +2,8 @@
  * The settings of `rekindle cluster`, each described once: help, README and checks are made from this.
  */
 import { RekindleError } from "../errors.ts";
+import { isInPod } from "../kubernetes/access.ts";
+import { kubernetesSettingDescriptions } from "../kubernetes/settings.ts";
 import {
   choice,
   count,
@@ -33,8 +35,8 @@ export const clusterSettingDescriptions = {
       alsoEnvironment: ["REDIS_CLUSTER_REPLICA"],
     },
   ),
-  discovery: optionalChoice("how peers are found", ["fixed", "dns"], {
-    defaultText: "fixed with --peers, dns with --dns",
+  discovery: optionalChoice("how peers are found", ["fixed", "dns", "kubernetes"], {
+    defaultText: "fixed with --peers, dns with --dns, else kubernetes in a pod",
   }),
   peers: list(
     "discovery fixed: all nodes, this one too, as host:port[@busport], separated by commas",
@@ -58,10 +60,12 @@ export const clusterSettingDescriptions = {
       defaultText: "port + 10000",
     },
   ),
-  ipFamily: choice(
-    "discovery dns: which addresses of a dual-stack name count",
-    ["auto", "4", "6"],
-    "auto",
+  ipFamily: choice("which addresses count where peers have both kinds", ["auto", "4", "6"], "auto"),
+  ...kubernetesSettingDescriptions,
+  onNewTemplate: choice(
+    "discovery kubernetes: pods of a new template join the cluster of the others, or are a fresh one",
+    ["join", "fresh"],
+    "join",
   ),
   dir: text("the data folder", { fallback: "/data" }),
   config: optionalText("your own redis.conf; it is included, never changed"),
@@ -103,7 +107,7 @@ export type ClusterSettings = Settings<typeof clusterSettingDescriptions>;
 export function readClusterSettings(flags: Flags, environment: NodeJS.ProcessEnv): ClusterSettings {
   const settings = readSettings(clusterSettingDescriptions, flags, environment);
   checkCounts(settings.nodes, settings.replicas);
-  checkDiscovery(settings);
+  checkDiscovery(settings, environment);
   checkTls(settings);
   return settings;
 }
@@ -125,12 +129,15 @@ export function checkCounts(nodes: number, replicas: number): void {
 
 /** The discovery in force, said or inferred. */
 export function discoveryOf(
-  settings: Pick<ClusterSettings, "discovery" | "peers" | "dns">,
-): "fixed" | "dns" {
-  return settings.discovery ?? (settings.dns === undefined ? "fixed" : "dns");
+  { discovery, dns, peers }: Pick<ClusterSettings, "discovery" | "peers" | "dns">,
+  environment: NodeJS.ProcessEnv,
+): "fixed" | "dns" | "kubernetes" {
+  if (discovery !== undefined) return discovery;
+  if (dns !== undefined) return "dns";
+  return peers === undefined && isInPod(environment) ? "kubernetes" : "fixed";
 }
 
-function checkDiscovery(settings: ClusterSettings): void {
+function checkDiscovery(settings: ClusterSettings, environment: NodeJS.ProcessEnv): void {
   if (
     settings.peers !== undefined &&
     settings.dns !== undefined &&
@@ -140,10 +147,10 @@ function checkDiscovery(settings: ClusterSettings): void {
       hint: "keep one, or say which counts with --discovery",
     });
   }
-  const discovery = discoveryOf(settings);
+  const discovery = discoveryOf(settings, environment);
   if (discovery === "fixed" && (settings.peers ?? []).length === 0) {
     throw new RekindleError("configuration", "no peers are given", {
-      hint: "name all nodes with --peers host:port,host:port,…, or a name that resolves to them with --dns",
+      hint: "name all nodes with --peers host:port,host:port,…, a name that resolves to them with --dns, or start it in a Kubernetes pod",
     });
   }
   if (discovery === "dns" && settings.dns === undefined) {

@@ -19,7 +19,7 @@ import type { Member, Observation, PeerView, Self } from "./types.ts";
 
 export interface Topology extends Clusters {
   readonly self: Self | undefined;
-  /** Peers with an address that did not answer, or did not let us in. */
+  /** Peers with an address that did not answer, or did not let us in; not those that are leaving: they do not come back. */
   readonly silent: readonly (PeerView & { readonly address: Address })[];
   readonly unaddressed: readonly PeerView[];
   /** No silent peer is on its way any more: none is left, or none has stirred for as long as peers are waited for. */
@@ -49,14 +49,14 @@ export function readTopology(observation: Observation): Topology {
   const owners = new Set(shards.map((shard) => shard.alphaId));
   const silent = peers.filter(
     (peer): peer is PeerView & { address: Address } =>
-      peer.address !== undefined && peer.seen.state !== "answered",
+      peer.address !== undefined && peer.seen.state !== "answered" && !isLeaving(peer),
   );
   return {
     ...clusters,
     self,
     silent,
     isQuiet: silent.length === 0 || observation.unchangedMs >= observation.policy.peerWaitMs,
-    unaddressed: peers.filter((peer) => peer.address === undefined),
+    unaddressed: peers.filter((peer) => peer.address === undefined && !isLeaving(peer)),
     formed: tables.some(
       (table) => countSlots(table.nodes.flatMap((node) => node.slots)) === slotCount,
     ),
@@ -71,6 +71,9 @@ export function readTopology(observation: Observation): Topology {
     ),
   };
 }
+
+/** Its pod was deleted and is ending. */
+export const isLeaving = ({ pod }: Pick<PeerView, "pod">): boolean => pod?.isLeaving === true;
 
 /** The entry of `id` in a member's table. */
 export function entryOf(member: Member, id: string): NodeEntry | undefined {

@@ -2,6 +2,7 @@
  * The words that observing, planning and acting share.
  */
 import type { Address } from "../address.ts";
+import type { PodFacts } from "../discovery/discovery.ts";
 import type { NodeEntry, NodeTable, SlotRange } from "./nodes.ts";
 
 /** What a peer that answered says of itself and of the others. */
@@ -44,6 +45,8 @@ export interface PeerView {
   readonly name: string;
   readonly address: Address | undefined;
   readonly seen: PeerAnswer;
+  /** Undefined elsewhere than on Kubernetes. */
+  readonly pod?: PodFacts | undefined;
 }
 
 /** A peer that answered: address and answer are there. */
@@ -51,6 +54,7 @@ export interface Member {
   readonly name: string;
   readonly address: Address;
   readonly seen: Answer;
+  readonly pod?: PodFacts | undefined;
 }
 
 /** What the own data folder holds. `aof`: an append-only file that the configuration will load, thus every acknowledged write. */
@@ -65,6 +69,7 @@ export interface Self {
   readonly data: DiskData;
   /** A snapshot lies there that the server would ignore, because it is to load an append-only file and there is none. */
   readonly unreadSnapshot: boolean;
+  readonly pod?: PodFacts | undefined;
 }
 
 export interface Policy {
@@ -84,6 +89,8 @@ export interface Observation {
   readonly peers: readonly PeerView[];
   /** Since anything that was seen last changed: as long as something moves, nobody gives up waiting. */
   readonly unchangedMs: number;
+  /** When a cluster was founded here before, as a mark outside of the nodes says; undefined where none is known. */
+  readonly foundedAt?: string | undefined;
 }
 
 /** One Redis command, or a few that belong together, to one running node. Each may be repeated without harm. */
@@ -96,21 +103,43 @@ export type Step =
       readonly whom: Member | { readonly address: Address; readonly seen?: undefined };
     }
   | { readonly kind: "replicate"; readonly at: Member; readonly alphaId: string }
-  | { readonly kind: "promote"; readonly at: Member; readonly how: "force" | "takeover" }
+  | {
+      readonly kind: "promote";
+      readonly at: Member;
+      readonly how: "in order" | "force" | "takeover";
+    }
   | { readonly kind: "forget"; readonly at: Member; readonly id: string }
   | { readonly kind: "node-timeout"; readonly at: Member; readonly ms: number };
+
+/** What an operator wants to read beside the node, not only in its log: an Event on its pod, where there is one. */
+export type Report =
+  | "Joined"
+  | "Returned"
+  | "StartedBlank"
+  | "DataLost"
+  | "HandingOver"
+  | "Promoted"
+  | "Forgot";
 
 export type Plan =
   /** Look again; nothing can be done yet. */
   | { readonly kind: "wait"; readonly reason: string }
   /** Carry the steps out, then look again. */
-  | { readonly kind: "act"; readonly reason: string; readonly steps: readonly Step[] }
+  | {
+      readonly kind: "act";
+      readonly reason: string;
+      readonly steps: readonly Step[];
+      /** Only one node at a time may do this: it takes the lock first, where there is one, and looks again (rule 5). */
+      readonly isExclusive?: boolean;
+      readonly report?: Report;
+    }
   /** Carry the steps out, write the table (or leave a blank node to make its own), and become the server. */
   | {
       readonly kind: "become";
       readonly reason: string;
       readonly steps: readonly Step[];
       readonly table: NodeTable | undefined;
+      readonly report: Report;
     }
   /** The nodes.conf is of no use: set it aside under another name, and look again as a blank node. */
   | { readonly kind: "set-aside"; readonly reason: string }

@@ -24,6 +24,17 @@ export function createWatcher(log: Log, now: () => number): Watcher {
     [lastReason, lastAt] = [reason, now()];
     return true;
   }
+  function tell({ kind, reason, ...decision }: Exclude<Plan, { kind: "refuse" }>): void {
+    const report = "report" in decision ? decision.report : undefined;
+    const write = report === "DataLost" ? log.warn : log.info;
+    write("decided", reason, { plan: kind, report });
+  }
+  /** Short waits are part of every start; one that lasts is worth an operator's look. */
+  function sayWaiting(reason: string): void {
+    const isRepeated = reason === lastReason;
+    if (!isWorthSaying(reason)) return;
+    log.info("wait", `waiting: ${reason}`, isRepeated ? { report: "Waiting" } : undefined);
+  }
 
   return {
     observed(peers) {
@@ -41,14 +52,10 @@ export function createWatcher(log: Log, now: () => number): Watcher {
       return isChanged;
     },
     decided(decision) {
-      if (!isWorthSaying(decision.reason)) return;
-      if (decision.kind === "wait") log.info("wait", `waiting: ${decision.reason}`);
-      else if (decision.kind !== "refuse")
-        log.info("decided", decision.reason, { plan: decision.kind });
+      if (decision.kind === "wait") sayWaiting(decision.reason);
+      else if (decision.kind !== "refuse" && isWorthSaying(decision.reason)) tell(decision);
     },
-    waiting(reason) {
-      if (isWorthSaying(reason)) log.info("wait", `waiting: ${reason}`);
-    },
+    waiting: sayWaiting,
   };
 }
 

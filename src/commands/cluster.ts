@@ -15,8 +15,7 @@ import {
   discoveryOf,
   readClusterSettings,
 } from "../cluster/settings.ts";
-import type { Discovery } from "../discovery/discovery.ts";
-import { messageOf, RekindleError } from "../errors.ts";
+import { explain, isRekindleError, messageOf, RekindleError } from "../errors.ts";
 import { drawNodeId, writeWhole } from "../files.ts";
 import { createLog } from "../log.ts";
 import { becomeServer } from "../redis/become.ts";
@@ -31,6 +30,7 @@ import {
 } from "../redis/user-configuration.ts";
 import type { Flags } from "../settings.ts";
 import { version } from "../version.ts";
+import { findSurroundings, type Surroundings } from "./surroundings.ts";
 
 export const descriptions = clusterSettingDescriptions;
 
@@ -41,18 +41,43 @@ const askDeadlineMs = 1_000;
 export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise<number> {
   endOnSignals();
   const settings = readClusterSettings(flags, environment);
-  const log = createLog(settings.logLevel, settings.logFormat);
-  log.info("start", `rekindle ${version} cluster`, {
+  const plainLog = createLog(settings.logLevel, settings.logFormat);
+  plainLog.info("start", `rekindle ${version} cluster`, {
     dir: resolve(settings.dir),
-    discovery: discoveryOf(settings),
+    discovery: discoveryOf(settings, environment),
   });
+  const surroundings = await findSurroundings(settings, environment, plainLog, "cluster");
+  try {
+    const start = await prepare(settings, environment, surroundings);
+    await surroundings.close();
+    process.chdir(start.dir);
+    // A signal that came while we wrote has its turn here; execve would forget it.
+    await new Promise((resolve) => setImmediate(resolve));
+    becomeServer(start.server, start.configurationFile, environment);
+  } catch (thrown) {
+    if (isRekindleError(thrown)) surroundings.tell("Refused", explain(thrown), true);
+    await surroundings.close();
+    throw thrown;
+  }
+}
 
+interface Start {
+  readonly dir: string;
+  readonly server: string;
+  readonly configurationFile: string;
+}
+
+/** Decides what this node must be, and writes what the server needs for that. */
+async function prepare(
+  settings: ClusterSettings,
+  environment: NodeJS.ProcessEnv,
+  { discovery, lock, log }: Surroundings,
+): Promise<Start> {
   const credentials = readCredentials(settings, environment);
   const tls = readTls(settings);
   const userFile = settings.config === undefined ? undefined : resolve(settings.config);
   const directives = readUserConfiguration(userFile);
   const files = dataFiles(settings, directives);
-  const discovery = await createDiscovery(settings);
   const server = findServer(settings.server, environment.PATH ?? "");
   server.catch(() => {}); // Awaited in onSelf; until then a missing server is not an unhandled rejection.
   requireWritable(files.dir);
@@ -62,6 +87,7 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
   const destiny = await decideDestiny({
     policy: { ...settings, nodeTimeoutMs: settings.nodeTimeout, peerWaitMs: settings.peerWait },
     discovery,
+    lock,
     files,
     connect: { credentials, tls, deadlineMs: askDeadlineMs },
     log,
@@ -94,10 +120,7 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
     argv: [path, configurationFile],
     address: formatAddress(destiny.address),
   });
-  process.chdir(files.dir);
-  // A signal that came while we wrote has its turn here; execve would forget it.
-  await new Promise((resolve) => setImmediate(resolve));
-  becomeServer(path, configurationFile, environment);
+  return { dir: files.dir, server: path, configurationFile };
 }
 
 /** As process 1 the kernel drops signals without a handler. Nothing needs undoing: every step may be cut off. */
@@ -114,17 +137,6 @@ function dataFiles(settings: ClusterSettings, directives: readonly Directive[]):
     appendfilename: directiveValue(directives, "appendfilename") ?? "appendonly.aof",
     dbfilename: directiveValue(directives, "dbfilename") ?? "dump.rdb",
   };
-}
-
-async function createDiscovery(settings: ClusterSettings): Promise<Discovery> {
-  const { port, busPort, address } = settings;
-  const common = { port, busPort, address, lookupDeadlineMs: 5_000 };
-  if (discoveryOf(settings) === "dns" && settings.dns !== undefined) {
-    const { discoverDns } = await import("../discovery/dns.ts");
-    return discoverDns({ ...common, name: settings.dns, family: settings.ipFamily });
-  }
-  const { discoverFixed } = await import("../discovery/fixed.ts");
-  return discoverFixed({ ...common, peers: settings.peers ?? [] });
 }
 
 function requireWritable(dir: string): void {

@@ -4,15 +4,29 @@
 import { networkInterfaces } from "node:os";
 import type { Address } from "../address.ts";
 
+/** What Kubernetes knows of the pod that a node runs in. */
+export interface PodFacts {
+  /** The machine; undefined until the pod is scheduled. */
+  readonly kubernetesNode: string | undefined;
+  /** The hash of its template: tells the pods of a rolling update from those that they replace. */
+  readonly template: string;
+  /** No pod of another template is younger than the youngest of this one. */
+  readonly isOfNewestTemplate: boolean;
+  /** Deleted, and ending: it serves for a while yet and will not come back under this name with this memory. */
+  readonly isLeaving: boolean;
+}
+
 /** A peer that discovery names, with its address or with the reason why it has none yet. */
-export type Peer = { readonly name: string } & (
+export type Peer = { readonly name: string; readonly pod?: PodFacts | undefined } & (
   | { readonly address: Address }
   | { readonly address: undefined; readonly waitingFor: string }
 );
 
 export interface Peers {
   /** The own entry; `undefined` while discovery does not name this node yet, for the reason given. */
-  readonly self: { readonly name: string; readonly address: Address } | undefined;
+  readonly self:
+    | { readonly name: string; readonly address: Address; readonly pod?: PodFacts | undefined }
+    | undefined;
   readonly selfWaitingFor?: string;
   /** Everybody else, sorted by name. */
   readonly others: readonly Peer[];

@@ -11,7 +11,7 @@ const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter(
 );
 
 /** Each room may import from those after it, and from the files that lie beside all rooms. */
-const rooms = ["commands", "local", "status", "cluster", "discovery", "redis"];
+const rooms = ["commands", "local", "status", "cluster", "discovery", "kubernetes", "redis"];
 const aboveAll = ["main.ts", "command-line.ts", "load-tools.ts", "index.ts"];
 
 function importsOf(file: string): readonly string[] {
@@ -34,7 +34,7 @@ test("imports point down only", () => {
 
 test("the planner knows no clock, network, file, process or chance", () => {
   const pure = files.filter((file) =>
-    /^cluster\/(plan|guard-data|hasten|topology|shards|separate-clusters|build-table|nodes|types)/.test(
+    /^cluster\/(plan|guard-data|hasten|topology|shards|separate-clusters|build-table|nodes|types|match-betas|choose-alphas|election|seats)/.test(
       file,
     ),
   );

@@ -1,0 +1,123 @@
+/**
+ * `rekindle drain`: the preStop hook of every node. Hands its slots over, and has the others forget it.
+ */
+
+import { openSync, readFileSync } from "node:fs";
+import { drain, ownAddress } from "../cluster/drain.ts";
+import { type ClusterSettings, clusterSettingDescriptions } from "../cluster/settings.ts";
+import { exitCodes, messageOf } from "../errors.ts";
+import { isInPod } from "../kubernetes/access.ts";
+import { createLog, type Log, teeLogs } from "../log.ts";
+import { readCredentials, readTls } from "../redis/secrets.ts";
+import { duration, type Flags, readSettings } from "../settings.ts";
+import { inKubernetes, type Surroundings, type Whereabouts } from "./surroundings.ts";
+
+const {
+  port,
+  busPort,
+  address,
+  ipFamily,
+  namespace,
+  pod,
+  apiServer,
+  apiTokenFile,
+  apiCa,
+  apiInsecure,
+  onNewTemplate,
+  user,
+  passwordFile,
+  tlsCert,
+  tlsKey,
+  tlsCa,
+  logLevel,
+  logFormat,
+} = clusterSettingDescriptions;
+
+export const descriptions = {
+  gracePeriod: duration(
+    "the time for all of it, where Kubernetes does not tell it",
+    { from: 1_000, to: 3_600_000 },
+    "25s",
+  ),
+  port,
+  busPort,
+  address,
+  ipFamily,
+  namespace,
+  pod,
+  apiServer,
+  apiTokenFile,
+  apiCa,
+  apiInsecure,
+  onNewTemplate,
+  user,
+  passwordFile,
+  tlsCert,
+  tlsKey,
+  tlsCa,
+  logLevel,
+  logFormat,
+} as const;
+
+const askDeadlineMs = 1_000;
+/** Of the grace period, for the server's own end. */
+const serverEndMs = 5_000;
+
+/** @returns 0 when the node has left, or there is nothing to leave; 75 when the time ran out. */
+export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise<number> {
+  process.once("SIGTERM", () => process.exit(128 + 15));
+  const settings = readSettings(descriptions, flags, environment);
+  const startedAt = Date.now();
+  const plainLog = createDrainLog(settings);
+  const surroundings = await around(settings, environment, plainLog);
+  const { log } = surroundings ?? { log: plainLog };
+  const endsAt = () => surroundings?.endsAt() ?? startedAt + settings.gracePeriod;
+  const { kind, reason } = await drain({
+    address: ownAddress(settings.address, settings.port),
+    discovery: surroundings?.discovery,
+    connect: {
+      credentials: readCredentials(settings, environment),
+      tls: readTls(settings),
+      deadlineMs: askDeadlineMs,
+    },
+    log,
+    leftMs: () => endsAt() - serverEndMs - Date.now(),
+  });
+  if (kind === "done") log.info("action", reason, { report: "Drained" });
+  else
+    log.error("error", `the time is up: ${reason}`, {
+      exit: exitCodes.tryAgain,
+      report: "DrainFailed",
+    });
+  await surroundings?.close();
+  return kind === "done" ? exitCodes.done : exitCodes.tryAgain;
+}
+
+/** What a preStop hook prints is lost: it is told to the log of the container's server as well. */
+function createDrainLog({
+  logLevel,
+  logFormat,
+}: Pick<ClusterSettings, "logLevel" | "logFormat">): Log {
+  const own = createLog(logLevel, logFormat);
+  try {
+    if (!/^(redis|valkey)-server/.test(readFileSync("/proc/1/comm", "utf8"))) return own;
+    return teeLogs(own, createLog(logLevel, "json", openSync("/proc/1/fd/1", "a")));
+  } catch {
+    return own; // Not in a container, or another user's.
+  }
+}
+
+/** Without Kubernetes the node's own table has to do. */
+async function around(
+  settings: Whereabouts,
+  environment: NodeJS.ProcessEnv,
+  log: Surroundings["log"],
+): Promise<Surroundings | undefined> {
+  if (!isInPod(environment)) return undefined;
+  try {
+    return await inKubernetes({ ...settings, peerWait: 0 }, environment, log, "drain");
+  } catch (thrown) {
+    log.warn("observed", `Kubernetes cannot be asked: ${messageOf(thrown)}`);
+    return undefined;
+  }
+}

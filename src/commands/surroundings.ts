@@ -1,0 +1,132 @@
+/**
+ * What a verb in a pod has around it: who its peers are, whose turn it is, and where it tells what it does.
+ */
+import { randomBytes } from "node:crypto";
+import { type Lock, noLock } from "../cluster/lock.ts";
+import { type ClusterSettings, discoveryOf } from "../cluster/settings.ts";
+import type { Discovery } from "../discovery/discovery.ts";
+import type { KubernetesDiscovery } from "../discovery/kubernetes.ts";
+import type { KubernetesSettings } from "../kubernetes/settings.ts";
+import { type Log, withReports } from "../log.ts";
+
+/** The settings that say where to look. */
+export type Whereabouts = Pick<
+  ClusterSettings,
+  "port" | "busPort" | "address" | "ipFamily" | "onNewTemplate"
+> &
+  KubernetesSettings;
+
+export interface Surroundings {
+  readonly discovery: Discovery;
+  readonly lock: Lock;
+  /** Its lines with a `report` become Events on the pod. */
+  readonly log: Log;
+  /** When Kubernetes will kill this pod, in milliseconds since 1970; undefined while it is not to end. */
+  endsAt(): number | undefined;
+  /** An Event on the pod. */
+  tell(report: string, message: string, isWarning: boolean): void;
+  /** Waits a moment for Events that are under way, and lets go of everything. */
+  close(): Promise<void>;
+}
+
+/** An Event is worth this much of a boot's time. */
+const lastWordsMs = 500;
+
+/** @param verb holds the Lease in this pod; its other processes are others. */
+export async function findSurroundings(
+  settings: ClusterSettings,
+  environment: NodeJS.ProcessEnv,
+  log: Log,
+  verb: string,
+): Promise<Surroundings> {
+  const { port, busPort, address, ipFamily } = settings;
+  const common = { port, busPort, address, lookupDeadlineMs: 5_000 };
+  const alone = {
+    lock: noLock,
+    log,
+    endsAt: () => undefined,
+    tell: () => {},
+    close: () => Promise.resolve(),
+  };
+  switch (discoveryOf(settings, environment)) {
+    case "dns": {
+      const { discoverDns } = await import("../discovery/dns.ts");
+      const name = settings.dns ?? "";
+      return { ...alone, discovery: discoverDns({ ...common, name, family: ipFamily }) };
+    }
+    case "fixed": {
+      const { discoverFixed } = await import("../discovery/fixed.ts");
+      return { ...alone, discovery: discoverFixed({ ...common, peers: settings.peers ?? [] }) };
+    }
+    case "kubernetes":
+      return inKubernetes(settings, environment, log, verb);
+  }
+}
+
+/** @param settings of which `peerWait` says how long missing rights are waited for. */
+export async function inKubernetes(
+  settings: Whereabouts & Pick<ClusterSettings, "peerWait">,
+  environment: NodeJS.ProcessEnv,
+  log: Log,
+  verb: string,
+): Promise<Surroundings> {
+  const [{ findAccess }, { openApi }, { discoverKubernetes }, { createLock }, { createPodEvents }] =
+    await Promise.all([
+      import("../kubernetes/access.ts"),
+      import("../kubernetes/api.ts"),
+      import("../discovery/kubernetes.ts"),
+      import("../kubernetes/lease.ts"),
+      import("../kubernetes/events.ts"),
+    ]);
+  const access = findAccess(settings, environment);
+  const api = openApi(access);
+  const discovery = discoverKubernetes({
+    access,
+    api,
+    ...settings,
+    family: settings.ipFamily,
+    patienceMs: settings.peerWait,
+  });
+  const events = once(() => {
+    const own = discovery.own();
+    return own && createPodEvents(api, own.pod, () => randomBytes(8).toString("hex"));
+  });
+  const tell: Surroundings["tell"] = (...told) => events()?.tell(...told);
+  const lock = once(() => {
+    const name = leaseName(discovery, settings.onNewTemplate === "fresh");
+    const who = { pod: access.pod, verb };
+    return name && createLock(api, name, who, () => performance.now());
+  });
+  return {
+    discovery,
+    lock: {
+      // Whoever founds knows its pod; before that there is nothing to hold.
+      hold: (isAround) => (lock() || noLock).hold(isAround),
+      markFounded: async (at) => (lock() || noLock).markFounded(at),
+      release: async () => (lock() || noLock).release(),
+    },
+    log: withReports(log, tell),
+    endsAt: () => Date.parse(discovery.own()?.pod.metadata.deletionTimestamp ?? "") || undefined,
+    tell,
+    async close() {
+      await events()?.flush(lastWordsMs);
+      discovery.close();
+    },
+  };
+}
+
+/** One Lease for each cluster: where every template is one, its hash tells them apart. */
+function leaseName(discovery: KubernetesDiscovery, isFresh: boolean): string | undefined {
+  const own = discovery.own();
+  if (own === undefined) return undefined;
+  return isFresh ? `${own.owner.name}-${own.template}` : own.owner.name;
+}
+
+/** Made when it is first there. */
+function once<T>(make: () => T | undefined): () => T | undefined {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}

@@ -1,0 +1,220 @@
+/**
+ * Discovery from the Kubernetes API: the pods of the own Deployment or StatefulSet.
+ */
+import { type Address, busPortDistance, compareNames } from "../address.ts";
+import { RekindleError } from "../errors.ts";
+import type { Access } from "../kubernetes/access.ts";
+import { type Api, asLastingFault, describeTrouble, type Rule } from "../kubernetes/api.ts";
+import { createPatience } from "../kubernetes/patience.ts";
+import { followPods, type PodStore } from "../kubernetes/pods.ts";
+import type { Pod, PodList } from "../kubernetes/types.ts";
+import {
+  findSelector,
+  type Owner,
+  ownerIfAny,
+  ownerOf,
+  readWorkloads,
+  templateOf,
+} from "../kubernetes/workload.ts";
+import { type Discovery, ownAddresses, type Peer, type Peers, type PodFacts } from "./discovery.ts";
+import { withDeadline } from "./fixed.ts";
+
+export interface KubernetesOptions {
+  readonly access: Pick<Access, "pod" | "namespace">;
+  readonly api: Api;
+  readonly port: number;
+  readonly busPort: number | undefined;
+  /** The own address, where the API must not be asked. */
+  readonly address: string | undefined;
+  readonly family: "auto" | "4" | "6";
+  /** `fresh`: pods of another template are another cluster. */
+  readonly onNewTemplate: "join" | "fresh";
+  /** How long a fault that a person must mend may last before it ends the boot. */
+  readonly patienceMs: number;
+}
+
+export interface KubernetesDiscovery extends Discovery {
+  /** The own pod and its owner, once the API server has told. */
+  own(): OwnPod | undefined;
+  close(): void;
+}
+
+export interface OwnPod {
+  readonly pod: Pod;
+  readonly owner: Owner;
+  /** The hash of its template. */
+  readonly template: string;
+}
+
+/** A boot asks again and again; each look is answered with what is known by then. */
+const lookMs = 1_000;
+
+export function discoverKubernetes(options: KubernetesOptions): KubernetesDiscovery {
+  const { api, patienceMs } = options;
+  const patience = createPatience(patienceMs, () => performance.now());
+  let own: OwnPod | undefined;
+  let store: PodStore | undefined;
+
+  async function openStore(): Promise<PodStore> {
+    own ??= await findOwnPod(options);
+    const { owner, template } = own;
+    const selector = await findSelector(api, owner).catch(withRule(readWorkloads(owner)));
+    const isFresh = options.onNewTemplate === "fresh";
+    return followPods(
+      api,
+      isFresh ? `${selector},${owner.templateLabel}=${template}` : selector,
+      patienceMs,
+    );
+  }
+  const withRule = (rule: Rule) => (thrown: unknown) => {
+    const lasting = asLastingFault(api, thrown, rule) ?? (thrown as Error);
+    if (lasting instanceof RekindleError && patience.isOver(lasting)) throw lasting;
+    throw new Waiting(
+      lasting instanceof RekindleError ? lasting.message : describeTrouble(api, thrown),
+    );
+  };
+
+  async function findOwnPod({ access }: KubernetesOptions): Promise<OwnPod> {
+    // By a list of one: the right to list is needed anyway, the right to get is not.
+    const path = `/api/v1/namespaces/${access.namespace}/pods?fieldSelector=${encodeURIComponent(`metadata.name=${access.pod}`)}`;
+    const { items } = await api
+      .send<PodList>("GET", path)
+      .catch(withRule({ verb: "list", group: "", resource: "pods" }));
+    const [pod] = items;
+    if (pod !== undefined) return { pod, owner: ownerOf(pod), template: templateOf(pod) };
+    const fault = new RekindleError(
+      "configuration",
+      `there is no pod ${access.pod} in the namespace ${access.namespace}`,
+      { hint: "set POD_NAME from the downward API (metadata.name)" },
+    );
+    if (patience.isOver(fault)) throw fault;
+    throw new Waiting(fault.message);
+  }
+
+  return {
+    async find() {
+      try {
+        store ??= await openStore();
+      } catch (thrown) {
+        if (!(thrown instanceof Waiting)) throw thrown;
+        return { self: undefined, selfWaitingFor: thrown.message, others: [] };
+      }
+      await withDeadline(store.settled, lookMs).catch(() => {});
+      store.throwLastingFault();
+      const pods = store.current();
+      if (pods !== undefined && own !== undefined) return peersAmong(pods.values(), own, options);
+      const why = store.trouble() ?? `the API server ${api.server} has not listed the pods yet`;
+      return { self: undefined, selfWaitingFor: why, others: [] };
+    },
+    own: () => own,
+    close() {
+      store?.close();
+      api.close();
+    },
+  };
+}
+
+class Waiting extends Error {}
+
+/** Every pod of the same owner that runs or will, by name. */
+export function peersAmong(
+  pods: Iterable<Pod>,
+  own: OwnPod,
+  options: Pick<KubernetesOptions, "port" | "busPort" | "address" | "family">,
+): Peers {
+  const mates = [...pods].filter((pod) => isSameOwner(own, pod) && !hasEnded(pod));
+  const newest = newestTemplate(mates);
+  const peers = mates
+    .map((pod) => peerOf(pod, newest, options, pod.metadata.name === own.pod.metadata.name))
+    .sort((a, b) => compareNames(a.name, b.name));
+  const self = peers.find((peer) => peer.name === own.pod.metadata.name);
+  return {
+    self: self?.address ? self : undefined,
+    selfWaitingFor: self?.address ? "" : `the pod ${own.pod.metadata.name} has no address yet`,
+    others: peers.filter((peer) => peer !== self),
+  };
+}
+
+/** Two Deployments may have selectors that overlap; their owners tell them apart (rule 6). */
+function isSameOwner({ owner }: OwnPod, pod: Pod): boolean {
+  const other = ownerIfAny(pod);
+  return other?.kind === owner.kind && other.name === owner.name;
+}
+
+/** Rule 7: the address of an ended pod may be somebody else's by now. */
+function hasEnded({ status }: Pod): boolean {
+  return status?.phase === "Failed" || status?.phase === "Succeeded";
+}
+
+/** By the youngest pod: a template that was gone back to is new again. */
+function newestTemplate(pods: readonly Pod[]): string {
+  const createdAt = ({ metadata }: Pod) => Date.parse(metadata.creationTimestamp ?? "") || 0;
+  const youngest = pods.reduce<Pod | undefined>(
+    (best, pod) => (best === undefined || createdAt(pod) > createdAt(best) ? pod : best),
+    undefined,
+  );
+  return youngest ? templateOf(youngest) : "";
+}
+
+function peerOf(
+  pod: Pod,
+  newest: string,
+  options: Pick<KubernetesOptions, "port" | "busPort" | "address" | "family">,
+  isSelf: boolean,
+): Peer {
+  const name = pod.metadata.name;
+  const facts = factsOf(pod, newest);
+  const ip = (isSelf ? options.address : undefined) ?? addressOf(pod, options.family);
+  // A container may run a second before the API tells its pod's address.
+  const found = ip ?? (isSelf && !pod.spec?.hostNetwork ? soleOwnAddress() : undefined);
+  const obstacle = isSelf ? undefined : obstacleOf(pod);
+  if (found === undefined || obstacle !== undefined)
+    return { name, pod: facts, address: undefined, waitingFor: obstacle ?? "it is being started" };
+  return { name, pod: facts, address: withPorts(found, options) };
+}
+
+const withPorts = (
+  ip: string,
+  { port, busPort }: Pick<KubernetesOptions, "port" | "busPort">,
+): Address => ({ ip, port, busPort: busPort ?? port + busPortDistance });
+
+function factsOf(pod: Pod, newest: string): PodFacts {
+  const template = templateOf(pod);
+  return {
+    kubernetesNode: pod.spec?.nodeName,
+    template,
+    isOfNewestTemplate: template === newest,
+    isLeaving: pod.metadata.deletionTimestamp !== undefined,
+  };
+}
+
+function addressOf({ status }: Pod, family: "auto" | "4" | "6"): string | undefined {
+  const all = status?.podIPs?.map(({ ip }) => ip) ?? (status?.podIP ? [status.podIP] : []);
+  // The first is the cluster's own choice.
+  return family === "auto" ? all[0] : all.find((ip) => ip.includes(":") === (family === "6"));
+}
+
+function soleOwnAddress(): string | undefined {
+  const all = [...ownAddresses()].filter((ip) => !/^(127\.|::1$|fe80:)/i.test(ip));
+  return all.length === 1 ? all[0] : undefined;
+}
+
+/** Reasons of a waiting container that mean trouble, not progress (kubelet, pkg/kubelet/images and kuberuntime). */
+const troubled =
+  /^(ErrImage|ImagePull|ImageInspect|InvalidImageName|RegistryUnavailable|CreateContainer|RunContainerError)/;
+
+/** Why this pod will not answer soon, in Kubernetes' own words. */
+function obstacleOf({ status }: Pod): string | undefined {
+  if (status?.phase !== "Pending") return undefined;
+  const unscheduled = status.conditions?.find(
+    ({ type, status: is }) => type === "PodScheduled" && is === "False",
+  );
+  if (unscheduled) return inWords(unscheduled.reason ?? "Unschedulable", unscheduled.message);
+  const waiting = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])]
+    .map(({ state }) => state?.waiting)
+    .find((one) => troubled.test(one?.reason ?? ""));
+  return waiting && inWords(waiting.reason ?? "", waiting.message);
+}
+
+const inWords = (reason: string, message: string | undefined): string =>
+  message ? `${reason} (${message})` : reason;

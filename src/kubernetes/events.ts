@@ -1,0 +1,54 @@
+/**
+ * Events on the own pod, so that `kubectl describe pod` tells what happened to it.
+ */
+import type { Api } from "./api.ts";
+import type { Pod } from "./types.ts";
+
+export interface PodEvents {
+  /** Sends it; a boot does not wait for it, nor fail with it. */
+  tell(reason: string, message: string, isWarning: boolean): void;
+  /** Waits for what is under way, at most this long. */
+  flush(deadlineMs: number): Promise<void>;
+}
+
+/** The API takes no longer messages (Kubernetes, `validateV1EventSeries` and its kin: NoteLengthLimit). */
+const longestMessage = 1_024;
+
+/** @param drawSuffix random letters: two events of one millisecond need different names. */
+export function createPodEvents(api: Api, pod: Pod, drawSuffix: () => string): PodEvents {
+  const underWay = new Set<Promise<unknown>>();
+  const { name, uid } = pod.metadata;
+  return {
+    tell(reason, message, isWarning) {
+      const now = new Date().toISOString();
+      const sent = api
+        .send("POST", `/api/v1/namespaces/${api.namespace}/events`, {
+          apiVersion: "v1",
+          kind: "Event",
+          metadata: { name: `${name}.${drawSuffix()}`, namespace: api.namespace },
+          involvedObject: { apiVersion: "v1", kind: "Pod", namespace: api.namespace, name, uid },
+          type: isWarning ? "Warning" : "Normal",
+          reason,
+          message: message.slice(0, longestMessage),
+          source: { component: "rekindle" },
+          reportingComponent: "rekindle",
+          reportingInstance: name,
+          firstTimestamp: now,
+          lastTimestamp: now,
+          count: 1,
+        })
+        // The same words are in the log; an Event that cannot be written must not stop a boot.
+        .catch(() => {})
+        .finally(() => underWay.delete(sent));
+      underWay.add(sent);
+    },
+    async flush(deadlineMs) {
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise((resolve) => {
+        timer = setTimeout(resolve, deadlineMs);
+      });
+      await Promise.race([Promise.all(underWay), late]);
+      clearTimeout(timer);
+    },
+  };
+}
