@@ -39,7 +39,13 @@ export function becomeTable(topology: Topology, self: Self, role: Role): NodeTab
 export const blankId = "0".repeat(40);
 
 function ownEntry(self: Self, old: NodeEntry | undefined, role: Role): NodeEntry {
-  const base = { id: old?.id ?? blankId, address: self.address, hostname: "", linkUp: true };
+  const base = {
+    id: old?.id ?? blankId,
+    address: self.address,
+    hostname: "",
+    linkUp: true,
+    heardAt: 0,
+  };
   if ("keepRole" in role && old) return { ...old, ...base };
   if ("alphaOf" in role) {
     return {

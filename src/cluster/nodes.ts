@@ -22,6 +22,8 @@ export interface NodeEntry {
   readonly alphaId: string | undefined;
   readonly epoch: number;
   readonly linkUp: boolean;
+  /** When it last answered on the bus, in milliseconds since 1970 by the clock of the table's owner; zero where it never did. */
+  readonly heardAt: number;
   readonly slots: readonly SlotRange[];
   /** Slots on the move, as Redis writes them: `[93->-id]`, `[77-<-id]`. */
   readonly migrations: readonly string[];
@@ -76,7 +78,7 @@ export function parseNodes(text: string): NodeTable {
 }
 
 function parseLine(fields: readonly string[], line: string): NodeEntry {
-  const [id = "", place = "", flags = "", alpha = "", , , epoch, link, ...slots] = fields;
+  const [id = "", place = "", flags = "", alpha = "", , pong, epoch, link, ...slots] = fields;
   if (!/^[0-9a-f]{40}$/.test(id) || fields.length < 8 || !/^(-|[0-9a-f]{40})$/.test(alpha)) {
     throw new Error(`not a line of a node table: "${line.slice(0, 80)}"`);
   }
@@ -89,6 +91,7 @@ function parseLine(fields: readonly string[], line: string): NodeEntry {
     alphaId: alpha === "-" ? undefined : alpha,
     epoch: wholeOr(epoch, line),
     linkUp: link === "connected",
+    heardAt: wholeOr(pong, line),
     slots: slots.filter((slot) => !slot.startsWith("[")).map((slot) => parseRange(slot, line)),
     migrations: slots.filter((slot) => slot.startsWith("[")),
   };

@@ -7,7 +7,14 @@ import { codeOf, messageOf } from "../errors.ts";
 import { type Connection, type ConnectOptions, connect, DeniedError } from "../redis/connection.ts";
 import { parseInfo } from "../redis/info.ts";
 import { type Command, type Reply, ReplyError } from "../redis/resp.ts";
-import { isAlpha, myselfOf, parseNodes } from "./nodes.ts";
+import {
+  isAlpha,
+  isMyself,
+  myselfOf,
+  type NodeEntry,
+  type NodeTable,
+  parseNodes,
+} from "./nodes.ts";
 import type { Answer, PeerAnswer, PeerView } from "./types.ts";
 
 export interface Observer {
@@ -24,6 +31,7 @@ const questions: readonly Command[] = [
   ["INFO", "server"],
   ["DBSIZE"],
   ["CONFIG", "GET", "cluster-node-timeout"],
+  ["TIME"],
 ];
 
 export function createObserver(options: ConnectOptions): Observer {
@@ -81,7 +89,7 @@ function readFailure(thrown: unknown, usesTls: boolean): PeerAnswer {
 }
 
 function readAnswer(replies: readonly Reply[]): PeerAnswer {
-  const [nodes, cluster, replication, server, keys, timeout] = replies;
+  const [nodes, cluster, replication, server, keys, timeout, time] = replies;
   for (const reply of [nodes, cluster, replication, server, keys]) {
     if (!(reply instanceof ReplyError)) continue;
     // A server that loads its data answers nothing else; it is on its way.
@@ -95,16 +103,37 @@ function readAnswer(replies: readonly Reply[]): PeerAnswer {
     return { state: "denied", why: "its node table does not say which node it is" };
   const clusterInfo = parseInfo(String(cluster));
   const uptimeSeconds = Number(parseInfo(String(server)).get("uptime_in_seconds") ?? 0);
+  const nodeTimeoutMs = Array.isArray(timeout) ? Number(timeout[1]) : undefined;
+  const nowMs = Array.isArray(time) ? Number(time[0]) * 1_000 + Number(time[1]) / 1_000 : undefined;
   const currentEpoch = Number(clusterInfo.get("cluster_current_epoch") ?? 0);
   return {
     state: "answered",
     id: own.id,
-    table: { ...table, currentEpoch },
+    table: { ...withoutDeadLinks(table, nowMs, nodeTimeoutMs), currentEpoch },
     clusterOk: clusterInfo.get("cluster_state") === "ok",
     keys: Number(keys),
     ...readReplication(parseInfo(String(replication)), !isAlpha(own), uptimeSeconds),
     uptimeSeconds,
-    nodeTimeoutMs: Array.isArray(timeout) ? Number(timeout[1]) : undefined,
+    nodeTimeoutMs,
+  };
+}
+
+/**
+ * A link that the server is trying to get shows as connected, until a majority calls its node failed. One over which nothing has come for
+ * a node timeout is none: nodes are asked for a sign of life at least twice in that time (`clusterCron`).
+ */
+function withoutDeadLinks(
+  table: NodeTable,
+  nowMs: number | undefined,
+  nodeTimeoutMs: number | undefined,
+): NodeTable {
+  if (nowMs === undefined || nodeTimeoutMs === undefined) return table;
+  const isDead = ({ heardAt }: NodeEntry) => heardAt > 0 && nowMs - heardAt > nodeTimeoutMs;
+  return {
+    ...table,
+    nodes: table.nodes.map((node) =>
+      isDead(node) && !isMyself(node) ? { ...node, linkUp: false } : node,
+    ),
   };
 }
 

@@ -5,6 +5,7 @@
  * no acknowledged write: the alpha holds writes back until its beta has processed all before them.
  */
 
+import { compareNames } from "../address.ts";
 import { isTogether } from "./match-betas.ts";
 import { describeSlots, myselfOf } from "./nodes.ts";
 import type { Shard } from "./shards.ts";
@@ -64,13 +65,22 @@ function handOver({ own, awaited }: Leaving, shard: Shard): Plan {
   };
 }
 
-/** The newest template first: the others are about to leave too. Then another machine than ours, which may be about to go down. */
+/**
+ * The newest template first: the others are about to leave too. Then another machine than ours, which may be about to go down. The
+ * order must not change from look to look while a hand-over is under way, as the offsets do.
+ */
 function compareHeirs(a: Member, b: Member, own: Member): number {
   const machine = own.pod?.kubernetesNode;
   const isNear = ({ pod }: Member) =>
     isTogether({ machine }, { machine: pod?.kubernetesNode }) ? 1 : 0;
   const isOld = ({ pod }: Member) => (pod?.isOfNewestTemplate === false ? 1 : 0);
-  return isOld(a) - isOld(b) || isNear(a) - isNear(b) || b.seen.offset - a.seen.offset;
+  const isFarBehind = ({ seen }: Member) => (own.seen.offset - seen.offset > 1_000_000 ? 1 : 0);
+  return (
+    isOld(a) - isOld(b) ||
+    isNear(a) - isNear(b) ||
+    isFarBehind(a) - isFarBehind(b) ||
+    compareNames(a.name, b.name)
+  );
 }
 
 function leave({ own, topology, awaited, unchangedMs }: Leaving, known: readonly Member[]): Plan {

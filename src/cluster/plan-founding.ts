@@ -29,8 +29,10 @@ function awaitAddresses(observation: Observation, topology: Topology): Plan | un
   const { policy, self, peers, foundedAt } = observation;
   const named = peers.length + (self ? 1 : 0);
   const addressed = named - topology.unaddressed.length;
-  // Where there was a cluster before, every peer that is named counts: one that is yet to come may hold its data.
-  const needed = foundedAt === undefined ? policy.nodes : Math.max(policy.nodes, named);
+  // Where there was a cluster before, one that is yet to come may hold its data.
+  const holders = topology.unaddressed.filter(({ pod }) => pod?.mayHoldData);
+  const needed =
+    foundedAt === undefined ? policy.nodes : Math.max(policy.nodes, addressed + holders.length);
   if (addressed >= needed) return undefined;
   const why = topology.unaddressed.map(({ name, seen }) =>
     seen.state === "silent" && seen.why !== "" ? `; ${name}: ${seen.why}` : "",

@@ -130,7 +130,12 @@ function replaceLostShard(
       reason: `slots ${missing} have lost their alpha and all its betas; waiting for one of them to come back`,
     };
   }
-  if (returning.length > 0 || (newcomers(topology).length > 0 && unchangedMs < policy.peerWaitMs)) {
+  const mayHoldThem = topology.unaddressed.filter(({ pod }) => pod?.mayHoldData);
+  if (
+    returning.length > 0 ||
+    mayHoldThem.length > 0 ||
+    (newcomers(topology).length > 0 && unchangedMs < policy.peerWaitMs)
+  ) {
     return {
       kind: "wait",
       reason: `slots ${missing} have lost their alpha and all its betas; one of them may still come back`,
@@ -159,10 +164,10 @@ function replaceLostShard(
  * to see, and forgets it if not; the others go ahead.
  */
 function awaitSilent(topology: Topology, self: Self): Plan | undefined {
-  const isLast = topology.silent.every((peer) => compareNames(peer.name, self.name) < 0);
+  const isLast = topology.coming.every((peer) => compareNames(peer.name, self.name) < 0);
   const left = [...topology.absent.keys()].find((id) => hasLeftItsAddress(topology, id));
   if (topology.isQuiet || !isLast || left === undefined) return undefined;
-  const names = topology.silent.map((peer) => peer.name).join(", ");
+  const names = topology.coming.map((peer) => peer.name).join(", ");
   return {
     kind: "wait",
     reason: `${nameOf(topology, left)} has left its address; one of ${names} may be it`,
@@ -183,12 +188,12 @@ function joinAsBeta(observation: Observation, topology: Topology, self: Self): P
   };
 }
 
-/** Silent peers at addresses that no member knows: other nodes on their way in. */
-function newcomers(topology: Topology): readonly PeerView[] {
-  const known = [...topology.absent.values()].flat().map((entry) => entry.address);
-  return topology.silent.filter(
-    (peer) => !known.some((address) => address && sameAddress(address, peer.address)),
-  );
+/** Other nodes on their way in: silent peers at addresses that no member knows, and pods that are just being started. */
+function newcomers({ absent, coming }: Topology): readonly PeerView[] {
+  const known = [...absent.values()].flat().flatMap((entry) => entry.address ?? []);
+  const isKnown = ({ address }: PeerView) =>
+    address !== undefined && known.some((one) => sameAddress(one, address));
+  return coming.filter((peer) => peer.pod?.isTroubled !== true && !isKnown(peer));
 }
 
 function rankAmongNewcomers(topology: Topology, self: Self): number {

@@ -114,12 +114,12 @@ function awaitPeers(
   const { policy, unchangedMs } = observation;
   if (
     unchangedMs >= policy.peerWaitMs ||
-    topology.silent.some((peer) => compareNames(peer.name, self.name) > 0)
+    topology.coming.some((peer) => compareNames(peer.name, self.name) > 0)
   )
     return undefined;
   const isStaying = isAlphaItself || unchangedMs < betaStayMs;
-  if (isStaying && topology.silent.length > 0 && (!isFunctioning(topology) || isYoung(topology))) {
-    const names = topology.silent.map((peer) => peer.name).join(", ");
+  if (isStaying && topology.coming.length > 0 && (!isFunctioning(topology) || isYoung(topology))) {
+    const names = topology.coming.map((peer) => peer.name).join(", ");
     return {
       kind: "wait",
       reason: `all were started at once; waiting for ${names} to introduce them`,

@@ -22,7 +22,9 @@ export interface Topology extends Clusters {
   /** Peers with an address that did not answer, or did not let us in; not those that are leaving: they do not come back. */
   readonly silent: readonly (PeerView & { readonly address: Address })[];
   readonly unaddressed: readonly PeerView[];
-  /** No silent peer is on its way any more: none is left, or none has stirred for as long as peers are waited for. */
+  /** Those that may answer soon: the silent ones, and pods that are just being started. Sorted by name. */
+  readonly coming: readonly PeerView[];
+  /** Nobody is coming any more: none is left, or none has stirred for as long as peers are waited for. */
   readonly isQuiet: boolean;
   /** Every slot has an owner in the eyes of some member, or in our own nodes.conf: the cluster was founded. */
   readonly formed: boolean;
@@ -51,12 +53,16 @@ export function readTopology(observation: Observation): Topology {
     (peer): peer is PeerView & { address: Address } =>
       peer.address !== undefined && peer.seen.state !== "answered" && !isLeaving(peer),
   );
+  const unaddressed = peers.filter((peer) => peer.address === undefined && !isLeaving(peer));
+  const starting = unaddressed.filter(({ pod }) => pod?.isTroubled === false);
+  const coming = peers.filter((peer) => [...silent, ...starting].includes(peer));
   return {
     ...clusters,
     self,
     silent,
-    isQuiet: silent.length === 0 || observation.unchangedMs >= observation.policy.peerWaitMs,
-    unaddressed: peers.filter((peer) => peer.address === undefined && !isLeaving(peer)),
+    unaddressed,
+    coming,
+    isQuiet: coming.length === 0 || observation.unchangedMs >= observation.policy.peerWaitMs,
     formed: tables.some(
       (table) => countSlots(table.nodes.flatMap((node) => node.slots)) === slotCount,
     ),

@@ -12,6 +12,10 @@ export interface PodFacts {
   readonly template: string;
   /** No pod of another template is younger than the youngest of this one. */
   readonly isOfNewestTemplate: boolean;
+  /** Kubernetes says that it will not run soon: it fits nowhere, its image is missing, or it crashes again and again. */
+  readonly isTroubled: boolean;
+  /** It gets the volumes back that it had: a StatefulSet's pod. */
+  readonly mayHoldData: boolean;
   /** Deleted, and ending: it serves for a while yet and will not come back under this name with this memory. */
   readonly isLeaving: boolean;
 }

@@ -141,9 +141,18 @@ function isSameOwner({ owner }: OwnPod, pod: Pod): boolean {
   return other?.kind === owner.kind && other.name === owner.name;
 }
 
-/** Rule 7: the address of an ended pod may be somebody else's by now. */
-function hasEnded({ status }: Pod): boolean {
-  return status?.phase === "Failed" || status?.phase === "Succeeded";
+/**
+ * Rule 7: the address of an ended pod may be somebody else's by now. So may that of one that is being deleted, once its containers have
+ * ended; Kubernetes keeps it in its lists for a while.
+ */
+function hasEnded({ metadata, status }: Pod): boolean {
+  const containers = status?.containerStatuses ?? [];
+  const isOver = containers.length > 0 && containers.every(({ state }) => state?.terminated);
+  return (
+    status?.phase === "Failed" ||
+    status?.phase === "Succeeded" ||
+    (metadata.deletionTimestamp !== undefined && isOver)
+  );
 }
 
 /** By the youngest pod: a template that was gone back to is new again. */
@@ -168,6 +177,7 @@ function peerOf(
   // A container may run a second before the API tells its pod's address.
   const found = ip ?? (isSelf && !pod.spec?.hostNetwork ? soleOwnAddress() : undefined);
   const obstacle = isSelf ? undefined : obstacleOf(pod);
+  // Of one that crashes again and again the address is good: it may come back there.
   if (found === undefined || obstacle !== undefined)
     return { name, pod: facts, address: undefined, waitingFor: obstacle ?? "it is being started" };
   return { name, pod: facts, address: withPorts(found, options) };
@@ -184,6 +194,8 @@ function factsOf(pod: Pod, newest: string): PodFacts {
     kubernetesNode: pod.spec?.nodeName,
     template,
     isOfNewestTemplate: template === newest,
+    mayHoldData: ownerIfAny(pod)?.kind === "StatefulSet",
+    isTroubled: obstacleOf(pod) !== undefined || isCrashing(pod),
     isLeaving: pod.metadata.deletionTimestamp !== undefined,
   };
 }
@@ -215,6 +227,10 @@ function obstacleOf({ status }: Pod): string | undefined {
     .find((one) => troubled.test(one?.reason ?? ""));
   return waiting && inWords(waiting.reason ?? "", waiting.message);
 }
+
+const isCrashing = ({ status }: Pod): boolean =>
+  status?.containerStatuses?.some(({ state }) => state?.waiting?.reason === "CrashLoopBackOff") ===
+  true;
 
 const inWords = (reason: string, message: string | undefined): string =>
   message ? `${reason} (${message})` : reason;

@@ -24,10 +24,14 @@ export interface Summary {
 
 const workers = 6;
 const pauseMs = Number(process.env.LOAD_PAUSE_MS ?? 20);
-const password = readFileSync(process.env.LOAD_PASSWORD_FILE ?? "/etc/redis-secret/password", "utf8");
+const password = readFileSync(
+  process.env.LOAD_PASSWORD_FILE ?? "/etc/redis-secret/password",
+  "utf8",
+);
 
 const client = new Redis.Cluster([{ host: process.env.LOAD_HOST ?? "redis", port: 6379 }], {
-  redisOptions: { password: password.trim() },
+  // A pod that is gone refuses nothing: by default ioredis would wait ten seconds for it.
+  redisOptions: { password: password.trim(), connectTimeout: 1_000 },
   // An application that would rather wait than fail; everything else as ioredis has it.
   maxRedirections: 100,
 });
@@ -57,14 +61,19 @@ function slotOf(key: string): number {
   return crc % 16_384;
 }
 
-async function ask<T>(third: number, what: string, request: () => Promise<T>): Promise<T | undefined> {
+async function ask<T>(
+  third: number,
+  what: string,
+  request: () => Promise<T>,
+): Promise<T | undefined> {
   const startedAt = performance.now();
   try {
     const answer = await request();
     const now = performance.now();
     const pause = pauses[third];
     if (pause) {
-      if (now - pause.last > pause.ms) [pause.ms, pause.at] = [now - pause.last, new Date().toISOString()];
+      if (now - pause.last > pause.ms)
+        [pause.ms, pause.at] = [now - pause.last, new Date().toISOString()];
       pause.last = now;
     }
     longestMs = Math.max(longestMs, now - startedAt);
@@ -76,8 +85,8 @@ async function ask<T>(third: number, what: string, request: () => Promise<T>): P
 }
 
 async function work(worker: number): Promise<void> {
+  const third = worker % 3;
   for (let turn = 0; !isEnding; turn++) {
-    const third = (worker + turn) % 3;
     const key = `${tags[third]}:${worker}:${turn}`;
     const value = `${worker}-${turn}-${Math.random()}`;
     if ((await ask(third, "SET", () => client.set(key, value))) === "OK") {
@@ -109,7 +118,10 @@ const ended = new Promise<void>((resolve) => {
 await new Promise<void>((resolve) => client.once("ready", () => resolve()));
 console.log(JSON.stringify({ ready: true }));
 for (const pause of pauses) pause.last = performance.now();
-const report = setInterval(() => console.log(JSON.stringify({ writes, reads, failed: failures.length })), 1_000);
+const report = setInterval(
+  () => console.log(JSON.stringify({ writes, reads, failed: failures.length })),
+  1_000,
+);
 await Promise.all([...Array.from({ length: workers }, (_, worker) => work(worker)), ended]);
 clearInterval(report);
 const summary: Summary = {

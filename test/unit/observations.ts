@@ -60,6 +60,7 @@ export function entry(truth: Truth, isMyself: boolean): NodeEntry {
     alphaId: truth.alpha === undefined ? undefined : idOf(truth.alpha),
     epoch: truth.epoch ?? 0,
     linkUp: truth.linkUp ?? true,
+    heardAt: 0,
     slots: truth.slots ?? [],
     migrations: [],
   };

@@ -39,6 +39,7 @@ export function createServer(
     alphaId: undefined,
     epoch: 0,
     linkUp: true,
+    heardAt: 0,
     slots: [],
     migrations: [],
   };
