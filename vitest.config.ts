@@ -35,6 +35,17 @@ export default defineConfig({
           hookTimeout: 600_000,
         },
       },
+      {
+        test: {
+          ...slow,
+          name: "kubernetes",
+          sequence: { groupOrder: 3 },
+          globalSetup: ["test/kubernetes/make-cluster.ts"],
+          include: ["test/kubernetes/**/*.test.ts"],
+          testTimeout: 420_000,
+          hookTimeout: 600_000,
+        },
+      },
     ],
   },
 });

@@ -5,6 +5,7 @@ import yargs, { type Argv } from "yargs";
 import * as cluster from "./commands/cluster.ts";
 import * as down from "./commands/down.ts";
 import * as drain from "./commands/drain.ts";
+import * as sidecar from "./commands/sidecar.ts";
 import * as status from "./commands/status.ts";
 import * as up from "./commands/up.ts";
 import { messageOf, RekindleError } from "./errors.ts";
@@ -28,6 +29,11 @@ const verbs: readonly Verb[] = [
     name: "drain",
     describe: "hand this node's slots over and have the others forget it: a pod's preStop hook",
     ...drain,
+  },
+  {
+    name: "sidecar",
+    describe: "stay beside the server and mend what no starting node would",
+    ...sidecar,
   },
   {
     name: "status",

@@ -19,6 +19,7 @@ interface Verb {
 const bootVerbs: Readonly<Record<string, () => Promise<Verb>>> = {
   cluster: () => import("./commands/cluster.ts"),
   drain: () => import("./commands/drain.ts"),
+  sidecar: () => import("./commands/sidecar.ts"),
 };
 
 async function main(argv: readonly string[]): Promise<number> {

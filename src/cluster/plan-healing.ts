@@ -37,12 +37,7 @@ export function forgetGhosts(
   { policy, unchangedMs }: Observation,
   topology: Topology,
 ): Plan | undefined {
-  const ghosts = [...topology.absent.keys()].filter((id) => isGhost(topology, id));
-  const steps = ghosts.flatMap((id) =>
-    topology.members
-      .filter((member) => entryOf(member, id))
-      .map((at): Step => ({ kind: "forget", at, id })),
-  );
+  const { ghosts, steps } = ghostSteps(topology);
   if (steps.length === 0 || unchangedMs >= policy.peerWaitMs) return undefined;
   const names = ghosts.map((id) => nameOf(topology, id)).join(", ");
   return {
@@ -51,6 +46,20 @@ export function forgetGhosts(
     steps,
     report: "Forgot",
   };
+}
+
+/** The ghosts that are still in somebody's table, and what has everybody forget them. */
+export function ghostSteps(topology: Topology): {
+  readonly ghosts: readonly string[];
+  readonly steps: readonly Step[];
+} {
+  const ghosts = [...topology.absent.keys()].filter((id) => isGhost(topology, id));
+  const steps = ghosts.flatMap((id) =>
+    topology.members
+      .filter((member) => entryOf(member, id))
+      .map((at): Step => ({ kind: "forget", at, id })),
+  );
+  return { ghosts, steps };
 }
 
 /**

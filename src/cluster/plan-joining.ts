@@ -6,7 +6,7 @@
  */
 import { compareNames, sameAddress } from "../address.ts";
 import { becomeTable } from "./build-table.ts";
-import { chooseAlphas, countBetas } from "./choose-alphas.ts";
+import { chooseAlphas, countBetas, type Newcomer } from "./choose-alphas.ts";
 import { bestBeta, canBeElected } from "./election.ts";
 import { describeSlots, type SlotRange } from "./nodes.ts";
 import { awaitGhosts, forgetGhosts, healSteps } from "./plan-healing.ts";
@@ -22,7 +22,7 @@ import {
   nameOf,
   type Topology,
 } from "./topology.ts";
-import type { Observation, PeerView, Plan, Self, Step } from "./types.ts";
+import type { Member, Observation, PeerView, Plan, Self, Step } from "./types.ts";
 
 export function planJoining(observation: Observation, topology: Topology, self: Self): Plan {
   return (
@@ -70,7 +70,7 @@ function describeHeadless(topology: Topology, { alphaId, betas }: Shard): string
 }
 
 /** The alpha is certainly not running, and a majority can vote: its best beta need not wait out the node timeout. */
-function promoteForGoneAlpha(
+export function promoteForGoneAlpha(
   topology: Topology,
   shard: Shard,
 ): readonly Extract<Step, { kind: "promote" }>[] {
@@ -89,7 +89,20 @@ function adoptIdleNodes(
 ): Plan | undefined {
   const idle = topology.members.filter((member) => isIdle(topology, member));
   if (idle.length === 0 || unchangedMs >= policy.peerWaitMs) return undefined;
-  const choices = chooseAlphas(topology, [...idle, self]);
+  return {
+    kind: "act",
+    reason: `${idle.map((member) => member.name).join(", ")} has no slots and no alpha: made a beta`,
+    steps: adoptSteps(topology, idle, [self]),
+  };
+}
+
+/** Introduces everybody, and gives an alpha to each that knows it already; newcomers get theirs in the same count. */
+export function adoptSteps(
+  topology: Topology,
+  idle: readonly Member[],
+  newcomers: readonly Newcomer[],
+): readonly Step[] {
+  const choices = chooseAlphas(topology, [...idle, ...newcomers]);
   const steps = idle.flatMap((at): Step[] => {
     const alphaId = choices.get(at.name);
     const knows = at.seen.table.nodes.some(
@@ -97,11 +110,7 @@ function adoptIdleNodes(
     );
     return alphaId !== undefined && knows ? [{ kind: "replicate", at, alphaId }] : [];
   });
-  return {
-    kind: "act",
-    reason: `${idle.map((member) => member.name).join(", ")} has no slots and no alpha: made a beta`,
-    steps: [...introduce(topology.members), ...steps],
-  };
+  return idle.length === 0 ? [] : [...introduce(topology.members), ...steps];
 }
 
 /** Rule 4: slots of an alpha that is lost with all its betas. */

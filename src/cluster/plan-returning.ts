@@ -39,7 +39,7 @@ export function planReturning(
   return (
     guarded ??
     awaitFirstAnswer(observation, topology) ??
-    awaitPeers(observation, topology, self, isAlpha(own)) ??
+    awaitPeers(observation, topology, self, own) ??
     forgetGhosts(observation, topology) ??
     comeBack(observation, topology, self, role)
   );
@@ -97,19 +97,16 @@ function awaitFirstAnswer({ unchangedMs }: Observation, topology: Topology): Pla
 /** Nodes that are started at once are about this far apart. */
 const doubtMs = 500;
 
-/** How long a beta stays to introduce silent ones. */
-const betaStayMs = 1_000;
-
 /**
  * With a working cluster in sight nothing is waited for. When all nodes start at once there is none: then the last by name of
- * those that do not answer stays, waits for the others, and introduces them at their new addresses. A beta does not stay for
- * long: its alpha may be among them, empty, and waiting to see what this beta has (rule 3). Whoever is last then takes its turn.
+ * those that do not answer stays, waits for the others, and introduces them at their new addresses. A beta does not wait for the very last
+ * of them if its alpha is not among those that answer: that may be its alpha, empty, and waiting to see what this beta has (rule 3).
  */
 function awaitPeers(
   observation: Observation,
   topology: Topology,
   self: Self,
-  isAlphaItself: boolean,
+  own: NodeEntry,
 ): Plan | undefined {
   const { policy, unchangedMs } = observation;
   if (
@@ -117,7 +114,8 @@ function awaitPeers(
     topology.coming.some((peer) => compareNames(peer.name, self.name) > 0)
   )
     return undefined;
-  const isStaying = isAlphaItself || unchangedMs < betaStayMs;
+  const isAwaitedByAlpha = topology.coming.length === 1 && !hasAlphaInSight(topology, own);
+  const isStaying = isAlpha(own) || !isAwaitedByAlpha;
   if (isStaying && topology.coming.length > 0 && (!isFunctioning(topology) || isYoung(topology))) {
     const names = topology.coming.map((peer) => peer.name).join(", ");
     return {
@@ -127,6 +125,9 @@ function awaitPeers(
   }
   return awaitAgreement(observation, topology);
 }
+
+const hasAlphaInSight = (topology: Topology, own: NodeEntry): boolean =>
+  topology.members.some(({ seen }) => seen.id === own.alphaId);
 
 function comeBack(observation: Observation, topology: Topology, self: Self, role: Role): Plan {
   const steps: readonly Step[] = healSteps(observation, topology, self);

@@ -137,7 +137,11 @@ export function discoveryOf(
   return peers === undefined && isInPod(environment) ? "kubernetes" : "fixed";
 }
 
-function checkDiscovery(settings: ClusterSettings, environment: NodeJS.ProcessEnv): void {
+/** @throws RekindleError where peers cannot be found with what is given. */
+export function checkDiscovery(
+  settings: Pick<ClusterSettings, "discovery" | "peers" | "dns">,
+  environment: NodeJS.ProcessEnv,
+): void {
   if (
     settings.peers !== undefined &&
     settings.dns !== undefined &&

@@ -10,28 +10,15 @@ import { isInPod } from "../kubernetes/access.ts";
 import { createLog, type Log, teeLogs } from "../log.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
 import { duration, type Flags, readSettings } from "../settings.ts";
-import { inKubernetes, type Surroundings, type Whereabouts } from "./surroundings.ts";
+import {
+  inKubernetes,
+  type Surroundings,
+  type Whereabouts,
+  whereaboutsDescriptions,
+} from "./surroundings.ts";
 
-const {
-  port,
-  busPort,
-  address,
-  ipFamily,
-  namespace,
-  pod,
-  apiServer,
-  apiTokenFile,
-  apiCa,
-  apiInsecure,
-  onNewTemplate,
-  user,
-  passwordFile,
-  tlsCert,
-  tlsKey,
-  tlsCa,
-  logLevel,
-  logFormat,
-} = clusterSettingDescriptions;
+const { user, passwordFile, tlsCert, tlsKey, tlsCa, logLevel, logFormat } =
+  clusterSettingDescriptions;
 
 export const descriptions = {
   gracePeriod: duration(
@@ -39,17 +26,7 @@ export const descriptions = {
     { from: 1_000, to: 3_600_000 },
     "25s",
   ),
-  port,
-  busPort,
-  address,
-  ipFamily,
-  namespace,
-  pod,
-  apiServer,
-  apiTokenFile,
-  apiCa,
-  apiInsecure,
-  onNewTemplate,
+  ...whereaboutsDescriptions,
   user,
   passwordFile,
   tlsCert,

@@ -4,19 +4,23 @@
 import { busPortDistance, parseEndpoint } from "../address.ts";
 import type { Peer } from "../discovery/discovery.ts";
 import { resolveEndpoint } from "../discovery/fixed.ts";
-import { RekindleError } from "../errors.ts";
+import { messageOf, RekindleError } from "../errors.ts";
+import { isInPod } from "../kubernetes/access.ts";
 import { loopback } from "../local/ports.ts";
 import { type LocalState, readState, runningNodes, stateFolder } from "../local/state.ts";
+import { createLog } from "../log.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
-import { type Flags, onOff, optionalText, readSettings, text } from "../settings.ts";
+import { type Flags, onOff, optionalText, readSettings, type Settings, text } from "../settings.ts";
 import { describeStatus, type Status } from "../status/describe-status.ts";
 import { createStatusReader } from "../status/read-status.ts";
 import { renderStatus } from "../status/render-status.ts";
 import { openLiveView, openTerminal } from "../status/terminal.ts";
+import { inKubernetes, whereaboutsDescriptions } from "./surroundings.ts";
 
 export const descriptions = {
   connect: optionalText("any node of the cluster, as host:port", {
-    defaultText: "the local cluster if it runs, else 127.0.0.1:6379",
+    defaultText:
+      "the local cluster if it runs, else in a pod its cluster's pods, else 127.0.0.1:6379",
   }),
   name: text("which local cluster", { fallback: "default" }),
   watch: onOff("redraw once a second, until q or Ctrl-C"),
@@ -26,6 +30,7 @@ export const descriptions = {
   tlsCert: optionalText("our certificate"),
   tlsKey: optionalText("its key"),
   tlsCa: optionalText("the authorities that sign the nodes' certificates"),
+  ...whereaboutsDescriptions,
 } as const;
 
 const askDeadlineMs = 1_000;
@@ -39,8 +44,12 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
     tls: readTls(settings),
     deadlineMs: askDeadlineMs,
   });
-  const known = await findKnown(settings.connect, settings.name, environment);
-  const look = async (): Promise<Status> => describeStatus(await reader.look(known));
+  const isNamed = settings.connect !== undefined;
+  const local = isNamed ? [] : knownNodes(readState(stateFolder(settings.name, environment)));
+  const pods = isNamed || local.length > 0 ? undefined : await findPods(settings, environment);
+  const known = local.length > 0 ? local : [await resolveNode(settings.connect ?? ownNode)];
+  const look = async (): Promise<Status> =>
+    describeStatus(await reader.look((await pods?.find()) ?? known));
   try {
     const status = settings.watch && !settings.json ? await watch(look, environment) : await look();
     if (settings.json) process.stdout.write(`${JSON.stringify(status, null, 2)}\n`);
@@ -51,6 +60,7 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
     return exitCodeOf(status);
   } finally {
     reader.close();
+    await pods?.close();
   }
 }
 
@@ -59,24 +69,53 @@ export function exitCodeOf({ state }: Status): number {
   return state === "unreachable" ? 75 : 1;
 }
 
-async function findKnown(
-  connect: string | undefined,
-  name: string,
+interface Pods {
+  /** Undefined where the API server does not tell; the nodes' own tables have to do then. */
+  find(): Promise<readonly Peer[] | undefined>;
+  close(): Promise<void>;
+}
+
+/** In a pod: the pods of the same owner. */
+async function findPods(
+  settings: Settings<typeof whereaboutsDescriptions>,
   environment: NodeJS.ProcessEnv,
-): Promise<readonly Peer[]> {
-  if (connect === undefined) {
-    const state = readState(stateFolder(name, environment));
-    const known = knownNodes(state);
-    if (known.length > 0) return known;
+): Promise<Pods | undefined> {
+  if (!isInPod(environment)) return undefined;
+  // Standard output is the status.
+  const log = createLog("warn", "text", 2);
+  const unheard = (thrown: unknown) => {
+    log.warn("observed", `no pod is known by its name: ${messageOf(thrown)}`);
+    return undefined;
+  };
+  try {
+    const { discovery, close } = await inKubernetes(
+      { ...settings, peerWait: 0 },
+      environment,
+      log,
+      "status",
+    );
+    return {
+      async find() {
+        const { self, selfWaitingFor, others } = await discovery.find();
+        return self ? [self, ...others] : unheard(new Error(selfWaitingFor));
+      },
+      close,
+    };
+  } catch (thrown) {
+    return unheard(thrown);
   }
-  const wanted = connect ?? "127.0.0.1:6379";
+}
+
+const ownNode = "127.0.0.1:6379";
+
+async function resolveNode(wanted: string): Promise<Peer> {
   const peer = await resolveEndpoint({ name: wanted, ...parseEndpoint(wanted, 6379) }, 5_000);
   if (peer.address === undefined) {
     throw new RekindleError("tryAgain", `${wanted}: ${peer.waitingFor}`, {
       hint: "check the name in --connect",
     });
   }
-  return [peer];
+  return peer;
 }
 
 /** All nodes of a local cluster of which at least one runs, so that those that do not are missed. */

@@ -3,18 +3,30 @@
  */
 import { randomBytes } from "node:crypto";
 import { type Lock, noLock } from "../cluster/lock.ts";
-import { type ClusterSettings, discoveryOf } from "../cluster/settings.ts";
+import {
+  type ClusterSettings,
+  clusterSettingDescriptions,
+  discoveryOf,
+} from "../cluster/settings.ts";
 import type { Discovery } from "../discovery/discovery.ts";
 import type { KubernetesDiscovery } from "../discovery/kubernetes.ts";
-import type { KubernetesSettings } from "../kubernetes/settings.ts";
+import { kubernetesSettingDescriptions } from "../kubernetes/settings.ts";
 import { type Log, withReports } from "../log.ts";
+import type { Settings } from "../settings.ts";
 
-/** The settings that say where to look. */
-export type Whereabouts = Pick<
-  ClusterSettings,
-  "port" | "busPort" | "address" | "ipFamily" | "onNewTemplate"
-> &
-  KubernetesSettings;
+const { port, busPort, address, ipFamily, onNewTemplate } = clusterSettingDescriptions;
+
+/** Where a verb in a pod looks. */
+export const whereaboutsDescriptions = {
+  port,
+  busPort,
+  address,
+  ipFamily,
+  onNewTemplate,
+  ...kubernetesSettingDescriptions,
+} as const;
+
+export type Whereabouts = Settings<typeof whereaboutsDescriptions>;
 
 export interface Surroundings {
   readonly discovery: Discovery;
@@ -34,7 +46,7 @@ const lastWordsMs = 500;
 
 /** @param verb holds the Lease in this pod; its other processes are others. */
 export async function findSurroundings(
-  settings: ClusterSettings,
+  settings: Whereabouts & Pick<ClusterSettings, "discovery" | "peers" | "dns" | "peerWait">,
   environment: NodeJS.ProcessEnv,
   log: Log,
   verb: string,

@@ -62,7 +62,10 @@ function renderCard(
     `${paint.bold(title)} ${paint.dim(`${rule} ${epoch}`)}`,
     paint.dim(spread(clip(`slots ${shown}`, width - total.length - 1), total, width)),
     "",
-    ...nodesOf(shard).flatMap((node) => renderNode(node, width, paint)),
+    ...nodesOf(shard).flatMap((node) => [
+      ...renderNode(node, width, paint),
+      ...renderPlace(node, width).map(paint.dim),
+    ]),
   ];
 }
 
@@ -82,6 +85,12 @@ function renderNode(node: StatusNode, width: number, paint: Paint): readonly str
   const fitsBeside = address !== "" && widthOf(address) + condition.length + 3 <= width;
   if (fitsBeside) return [first, spread(`  ${address}`, painted, width)];
   return [first, ...(address === "" ? [] : [`  ${address}`]), `  ${painted}`];
+}
+
+/** On Kubernetes: where it runs, and from which template it was made. */
+function renderPlace({ kubernetesNode, template }: StatusNode, width: number): readonly string[] {
+  if (kubernetesNode === undefined) return [];
+  return [clip(`  on ${kubernetesNode}, template ${template}`, width)];
 }
 
 export function conditionOf(node: StatusNode): string {

@@ -7,6 +7,7 @@ import { type Shard, slotsWithoutOwner } from "../cluster/shards.ts";
 import { readTopology, type Topology } from "../cluster/topology.ts";
 import type { Member, PeerView } from "../cluster/types.ts";
 import { findProblems, nameOfNode } from "./find-problems.ts";
+import { findWarnings } from "./find-warnings.ts";
 
 export interface StatusNode {
   readonly name: string;
@@ -18,6 +19,10 @@ export interface StatusNode {
   /** Beta: bytes of the replication stream behind its alpha; undefined where either is not known. */
   readonly lagBytes: number | undefined;
   readonly state: "ok" | "syncing" | "link down" | "not ok" | "silent";
+  /** On Kubernetes: the machine. */
+  readonly kubernetesNode?: string | undefined;
+  /** On Kubernetes: the hash of the pod's template. */
+  readonly template?: string | undefined;
 }
 
 export interface StatusShard {
@@ -38,6 +43,8 @@ export interface Status {
   readonly epoch: number;
   /** One sentence each; none in a whole cluster. */
   readonly problems: readonly string[];
+  /** What works now and would not survive the loss of one machine. */
+  readonly warnings: readonly string[];
 }
 
 export function describeStatus(views: readonly PeerView[]): Status {
@@ -64,6 +71,7 @@ export function describeStatus(views: readonly PeerView[]): Status {
     slotsServed,
     epoch: topology.currentEpoch,
     problems,
+    warnings: findWarnings(topology),
   };
 }
 
@@ -92,6 +100,8 @@ function describeMember(member: Member, alpha: Member | undefined): StatusNode {
     keys,
     lagBytes: role === "beta" && alpha ? Math.max(0, alpha.seen.offset - offset) : undefined,
     state: link ?? (clusterOk ? "ok" : "not ok"),
+    kubernetesNode: member.pod?.kubernetesNode,
+    template: member.pod?.template,
   };
 }
 

@@ -24,7 +24,11 @@ export function renderStatus(status: Status, options: RenderOptions): string {
   const cards = renderCards(status.shards, width, paint);
   const cardsEnd = Math.max(0, ...cards.map(widthOf));
   const head = renderHead(status, width, cardsEnd, paint);
-  const tail = renderProblems(status, width, paint);
+  const dye = status.state === "degraded" ? paint.yellow : paint.red;
+  const tail = [
+    ...renderSentences("what is wrong", status.problems, dye, width, paint),
+    ...renderSentences("worth knowing", status.warnings, paint.yellow, width, paint),
+  ];
   const fits = head.length + cards.length + tail.length <= height;
   const body = fits ? cards : renderRows(status.shards, width, paint);
   return cut([...head, ...body, ...tail], height, paint).join("\n");
@@ -64,14 +68,19 @@ function renderHead(
   return [state, ...wrap(`${facts}, ${epoch}`, width - 4).map((line) => `   ${line}`)];
 }
 
-function renderProblems(status: Status, width: number, paint: Paint): readonly string[] {
-  if (status.problems.length === 0) return [];
-  const dye = status.state === "degraded" ? paint.yellow : paint.red;
+function renderSentences(
+  title: string,
+  sentences: readonly string[],
+  dye: Paint["red"],
+  width: number,
+  paint: Paint,
+): readonly string[] {
+  if (sentences.length === 0) return [];
   return [
     "",
-    ` ${paint.bold("what is wrong")}`,
-    ...status.problems.flatMap((problem) =>
-      wrap(problem, width - 4).map((line, index) => ` ${index === 0 ? dye("!") : " "} ${line}`),
+    ` ${paint.bold(title)}`,
+    ...sentences.flatMap((sentence) =>
+      wrap(sentence, width - 4).map((line, index) => ` ${index === 0 ? dye("!") : " "} ${line}`),
     ),
   ];
 }

@@ -164,7 +164,7 @@ describe("rule 3: a returning alpha never overrules a live beta", () => {
   });
 });
 
-test("the last of those that start at once stays for the others; a beta not for long, since its empty alpha may wait for it", () => {
+test("the last of those that start at once stays for the others; a beta not for its alpha alone, which may be empty and wait for it", () => {
   const young = (letters: string) =>
     [...letters].map((letter) =>
       answered(letter, sixNodes, { uptimeSeconds: 0, clusterOk: false }),
@@ -175,8 +175,11 @@ test("the last of those that start at once stays for the others; a beta not for 
   };
   const alpha = lastIs("c", "aof", [silent("a"), silent("b"), ...young("def")]);
   expect([alpha(0), alpha(2_000), alpha(10_000)]).toEqual(["wait", "wait", "become"]);
-  const beta = lastIs("f", "none", [silent("a"), silent("b"), silent("c"), ...young("de")]);
-  expect([beta(0), beta(2_000)]).toEqual(["wait", "become"]);
+  const beta = lastIs("f", "none", [silent("a"), silent("c"), ...young("bde")]);
+  expect([beta(0), beta(2_000), beta(10_000)]).toEqual(["wait", "wait", "become"]);
+  expect(lastIs("f", "none", [silent("c"), ...young("abde")])(0)).not.toBe("wait");
+  // Of two that are missing the alpha is not one.
+  expect(lastIs("f", "none", [silent("a"), ...young("bcde")])(2_000)).toBe("wait");
   // The empty alpha goes on once it sees that its beta has nothing either.
   const empty = (others: readonly PeerView[]) => lastIs("c", "none", others)(0);
   expect(empty([silent("f"), ...young("abde")])).toBe("wait");

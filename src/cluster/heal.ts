@@ -1,0 +1,93 @@
+/**
+ * The resident healer: looks now and then, and mends under the lock what has lasted.
+ */
+import type { Discovery } from "../discovery/discovery.ts";
+import type { Log } from "../log.ts";
+import type { ConnectOptions } from "../redis/connection.ts";
+import { createActor } from "./act.ts";
+import type { Lock } from "./lock.ts";
+import { createObserver } from "./observe.ts";
+import { planResident } from "./plan-resident.ts";
+import type { Plan, Policy } from "./types.ts";
+import { createWatcher } from "./watch.ts";
+
+export interface HealOptions {
+  readonly policy: Policy;
+  readonly discovery: Discovery;
+  readonly lock: Lock;
+  readonly connect: ConnectOptions;
+  readonly log: Log;
+  /** Between two looks when all is well, in milliseconds. */
+  readonly intervalMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** While something is being mended. */
+const mendingMs = 300;
+
+/** Runs until the signal. @throws RekindleError where only a person can mend it. */
+export async function heal(options: HealOptions): Promise<void> {
+  const { policy, discovery, lock, connect, log, intervalMs, signal } = options;
+  const now = () => performance.now();
+  const observer = createObserver(connect);
+  const actor = createActor(observer, log, now);
+  const watcher = createWatcher(log, now);
+  let changedAt = now();
+
+  async function look(): Promise<{ decision: Plan; names: ReadonlySet<string> }> {
+    const { self, selfWaitingFor, others } = await discovery.find();
+    const names = new Set([self?.name ?? "", ...others.map(({ name }) => name)]);
+    if (self === undefined)
+      return {
+        decision: { kind: "wait", reason: selfWaitingFor ?? "the own pod is not known" },
+        names,
+      };
+    const views = await observer.look([self, ...others]);
+    if (watcher.observed(views)) changedAt = now();
+    const unchangedMs = now() - changedAt;
+    const observation = { policy, self: undefined, peers: views, unchangedMs };
+    return { decision: planResident(observation, intervalMs / 2), names };
+  }
+
+  /** One at a time, and what was seen before the lock was ours may be over by now: it looks again. */
+  async function mend(names: ReadonlySet<string>): Promise<void> {
+    const holding = await lock.hold((name) => names.has(name));
+    if (!holding.held) return watcher.waiting(holding.why);
+    const { decision } = await look();
+    if (decision.kind !== "act") return;
+    watcher.decided(decision);
+    await actor.carryOut(decision.steps);
+  }
+
+  try {
+    while (!signal.aborted) {
+      const { decision, names } = await look();
+      if (decision.kind === "act") await mend(names);
+      else {
+        watcher.decided(decision);
+        await lock.release();
+      }
+      // All healers of a cluster at the same moment would be one burst of questions.
+      const pauseMs =
+        decision.kind === "act" ? mendingMs : intervalMs * (0.8 + 0.4 * Math.random());
+      await pause(pauseMs, signal);
+    }
+  } finally {
+    observer.close();
+    await lock.release();
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}

@@ -1,0 +1,64 @@
+/**
+ * The Kubernetes under test, through its official client.
+ */
+import { PassThrough } from "node:stream";
+import {
+  AppsV1Api,
+  CoordinationV1Api,
+  CoreV1Api,
+  Exec,
+  KubeConfig,
+  type KubernetesObject,
+  KubernetesObjectApi,
+  type V1Pod,
+  type V1Status,
+} from "@kubernetes/client-node";
+import { inject, test } from "vitest";
+
+export const isWanted = inject("kubeconfig") !== "";
+
+/** Skips where no Kubernetes was asked for. */
+export const onKubernetes = test.skipIf(!isWanted);
+
+const config = new KubeConfig();
+if (isWanted) config.loadFromFile(inject("kubeconfig"));
+
+const client = <T>(make: () => T): T => (isWanted ? make() : (undefined as T));
+export const core = client(() => config.makeApiClient(CoreV1Api));
+export const apps = client(() => config.makeApiClient(AppsV1Api));
+export const coordination = client(() => config.makeApiClient(CoordinationV1Api));
+export const objects = client(() => KubernetesObjectApi.makeApiClient(config));
+
+export type { KubernetesObject, V1Pod };
+
+/** Runs a command in a pod's first container. @throws where its exit code is not zero. */
+export async function execIn(
+  namespace: string,
+  pod: string,
+  container: string,
+  command: readonly string[],
+): Promise<string> {
+  const { output, exitCode } = await tryIn(namespace, pod, container, command);
+  if (exitCode !== 0)
+    throw new Error(`${command.join(" ")} in ${pod} ended with ${exitCode}: ${output}`);
+  return output;
+}
+
+export async function tryIn(
+  namespace: string,
+  pod: string,
+  container: string,
+  command: readonly string[],
+): Promise<{ output: string; exitCode: number }> {
+  const stream = new PassThrough();
+  const parts: Buffer[] = [];
+  stream.on("data", (part: Buffer) => parts.push(part));
+  const status = await new Promise<V1Status>((resolve, reject) => {
+    new Exec(config)
+      .exec(namespace, pod, container, [...command], stream, stream, null, false, resolve)
+      .then((socket) => socket.on("error", reject), reject);
+  });
+  const cause = status.details?.causes?.find(({ reason }) => reason === "ExitCode");
+  const exitCode = status.status === "Success" ? 0 : Number(cause?.message ?? 1);
+  return { output: Buffer.concat(parts).toString(), exitCode };
+}

@@ -1,0 +1,119 @@
+/**
+ * Before the Kubernetes tests: finds a Kubernetes, or starts k3s where there is none, and puts the images there.
+ *
+ * `KUBECONFIG` names the cluster. Where it runs on this machine's Docker engine, the images are there as soon as they are built; into
+ * k3s they are loaded; for any other, push them to its registry and name them in REKINDLE_TEST_IMAGES, separated by commas: the image, the same
+ * on another server version, and the load.
+ */
+import { spawnSync } from "node:child_process";
+import { copyFileSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import type { TestProject } from "vitest/node";
+
+export interface TestImages {
+  readonly image: string;
+  /** The same on another server version. */
+  readonly nextImage: string;
+  readonly load: string;
+}
+
+declare module "vitest" {
+  interface ProvidedContext {
+    kubeconfig: string;
+    testImages: TestImages;
+  }
+}
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const ownImages: TestImages = {
+  image: "rekindle:test",
+  nextImage: "rekindle:test-next",
+  load: "rekindle-load:test",
+};
+
+export default async function makeCluster(
+  project: TestProject,
+): Promise<(() => Promise<void>) | undefined> {
+  if (process.env.REKINDLE_TEST_KUBERNETES !== "yes") {
+    project.provide("kubeconfig", "");
+    project.provide("testImages", ownImages);
+    return undefined;
+  }
+  const given = process.env.REKINDLE_TEST_IMAGES?.split(",");
+  if (given) {
+    const [image = "", nextImage = "", load = ""] = given;
+    project.provide("testImages", { image, nextImage, load });
+  } else {
+    await buildImages();
+    project.provide("testImages", ownImages);
+  }
+  if (process.env.KUBECONFIG) {
+    project.provide("kubeconfig", process.env.KUBECONFIG);
+    return undefined;
+  }
+  return startK3s(project);
+}
+
+async function startK3s(project: TestProject): Promise<() => Promise<void>> {
+  const { K3sContainer } = await import("@testcontainers/k3s");
+  const k3s = await new K3sContainer("rancher/k3s:v1.34.1-k3s1").withPrivilegedMode().start();
+  const folder = mkdtempSync(join(tmpdir(), "rekindle-k3s-"));
+  const archive = join(folder, "images.tar");
+  docker("save", "--output", archive, ...Object.values(ownImages));
+  await k3s.copyFilesToContainer([{ source: archive, target: "/tmp/images.tar" }]);
+  await k3s.exec(["ctr", "--namespace", "k8s.io", "images", "import", "/tmp/images.tar"]);
+  const kubeconfig = join(folder, "kubeconfig");
+  writeFileSync(kubeconfig, k3s.getKubeConfig(), { mode: 0o600 });
+  project.provide("kubeconfig", kubeconfig);
+  return async () => {
+    await k3s.stop();
+    rmSync(folder, { recursive: true });
+  };
+}
+
+async function buildImages(): Promise<void> {
+  buildImage("debian:redis7.0", ownImages.image);
+  buildImage("debian:redis8.0", ownImages.nextImage);
+  const folder = mkdtempSync(join(tmpdir(), "rekindle-load-"));
+  await build({
+    entryPoints: [join(root, "test/kubernetes/load.ts")],
+    outfile: join(folder, "load.mjs"),
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node26",
+    logLevel: "warning",
+    banner: {
+      js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
+    },
+  });
+  copyFileSync(realpathSync(join(root, "node_modules/.bin/node")), join(folder, "node"));
+  const dockerfile = join(root, "test/kubernetes/load-image.Dockerfile");
+  docker(
+    "build",
+    "--build-arg",
+    `BASE=${ownImages.image}`,
+    "--file",
+    dockerfile,
+    "--tag",
+    ownImages.load,
+    folder,
+  );
+  rmSync(folder, { recursive: true });
+}
+
+function buildImage(base: string, tag: string): void {
+  const script = join(root, "scripts/image.mjs");
+  const { status, stderr } = spawnSync(process.execPath, [script, "--base", base, "--tag", tag], {
+    encoding: "utf8",
+  });
+  if (status !== 0) throw new Error(`the image ${tag} cannot be built: ${stderr}`);
+}
+
+function docker(...args: readonly string[]): void {
+  const { status, stderr } = spawnSync("docker", args, { encoding: "utf8" });
+  if (status !== 0) throw new Error(`docker ${args[0]}: ${stderr}`);
+}
