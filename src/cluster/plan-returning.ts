@@ -38,6 +38,7 @@ export function planReturning(
       : undefined;
   return (
     guarded ??
+    awaitAddresses(observation, topology) ??
     awaitFirstAnswer(observation, topology) ??
     awaitPeers(observation, topology, self, own) ??
     forgetGhosts(observation, topology) ??
@@ -75,6 +76,20 @@ function followAlpha(topology: Topology, alphaId: string | undefined): string | 
 }
 
 /**
+ * All were started at once, and of some Kubernetes has yet to say where they are. Servers that run for a node timeout without hearing
+ * of each other call each other failed, and take that back only two node timeouts later (`clearNodeFailureIfNeeded`): better to start together.
+ */
+function awaitAddresses(
+  { policy, unchangedMs }: Observation,
+  topology: Topology,
+): Plan | undefined {
+  const names = topology.coming.filter(({ address }) => !address).map(({ name }) => name);
+  if (names.length === 0 || unchangedMs >= policy.peerWaitMs || isFunctioning(topology))
+    return undefined;
+  return { kind: "wait", reason: `no address yet: ${names.join(", ")}` };
+}
+
+/**
  * Nobody answers yet, and this node is where it was: so may the others be, or their addresses may have been dealt anew and this
  * one by chance as before. The first answer tells. A wrong guess is dear: a server that meets a stranger where it expected an
  * alpha has everybody call that alpha failed, for two node timeouts (Valkey 8.1, `clusterProcessPacket`).
@@ -100,7 +115,8 @@ const doubtMs = 500;
 /**
  * With a working cluster in sight nothing is waited for. When all nodes start at once there is none: then the last by name of
  * those that do not answer stays, waits for the others, and introduces them at their new addresses. A beta does not wait for the very last
- * of them if its alpha is not among those that answer: that may be its alpha, empty, and waiting to see what this beta has (rule 3).
+ * of them if its alpha is not among those that answer: that may be its alpha, empty, and waiting to see what this beta has (rule 3). One
+ * without an address is waited for in any case: it may be running for seconds before Kubernetes tells where.
  */
 function awaitPeers(
   observation: Observation,
@@ -114,7 +130,9 @@ function awaitPeers(
     topology.coming.some((peer) => compareNames(peer.name, self.name) > 0)
   )
     return undefined;
-  const isAwaitedByAlpha = topology.coming.length === 1 && !hasAlphaInSight(topology, own);
+  const [only, ...more] = topology.coming;
+  const isAwaitedByAlpha =
+    only?.address !== undefined && more.length === 0 && !hasAlphaInSight(topology, own);
   const isStaying = isAlpha(own) || !isAwaitedByAlpha;
   if (isStaying && topology.coming.length > 0 && (!isFunctioning(topology) || isYoung(topology))) {
     const names = topology.coming.map((peer) => peer.name).join(", ");

@@ -25,6 +25,7 @@ export interface Site extends AsyncDisposable {
   pods(): Promise<readonly V1Pod[]>;
   /** As `rekindle status --json` sees the cluster from outside of its pods. */
   status(): Promise<Status>;
+  waitUntilReady(nodes: number, withinMs?: number): Promise<void>;
   /** Until so many pods are ready and `status` calls their cluster whole. @returns milliseconds. */
   waitUntilWhole(nodes?: number, withinMs?: number): Promise<number>;
   /** The pod of some alpha, or beta. */
@@ -160,8 +161,7 @@ function openSite(namespace: string, manifest: SiteOptions["manifest"]): Site {
       const { output } = await tryIn(namespace, "tools", "tools", command);
       return JSON.parse(output) as Status;
     },
-    async waitUntilWhole(nodes = 6, withinMs = 120_000) {
-      const startedAt = performance.now();
+    async waitUntilReady(nodes, withinMs = 120_000) {
       await until(
         `${nodes} ready pods`,
         async () => {
@@ -173,6 +173,10 @@ function openSite(namespace: string, manifest: SiteOptions["manifest"]): Site {
         (pods) =>
           pods.map((pod) => `${nameOf(pod)} ${isReady(pod) ? "ready" : "not ready"}`).join(", "),
       );
+    },
+    async waitUntilWhole(nodes = 6, withinMs = 120_000) {
+      const startedAt = performance.now();
+      await site.waitUntilReady(nodes, withinMs);
       await until(
         "a whole cluster",
         () => site.status(),
