@@ -1,4 +1,5 @@
-// npm test: everything a fresh clone needs, then all tests. Arguments go to vitest. The last line counts the tests.
+// npm test: everything a fresh clone needs, then all tests but those on Kubernetes, which have a command of their own:
+// they create namespaces in whatever KUBECONFIG points at. Arguments go to vitest. The last line counts the tests.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,6 +16,10 @@ const hasEngine =
   spawnSync("docker", ["version"], { stdio: "ignore", timeout: 10_000 }).status === 0;
 if (!hasEngine) say("no Docker engine answers: the container tests are skipped");
 
+const onKubernetes = process.env.REKINDLE_TEST_KUBERNETES === "yes";
+const projects = onKubernetes
+  ? []
+  : ["unit", "redis", "containers"].flatMap((name) => ["--project", name]);
 const folder = mkdtempSync(join(tmpdir(), "rekindle-results-"));
 const results = join(folder, "results.json");
 const { status } = spawnSync(
@@ -24,6 +29,7 @@ const { status } = spawnSync(
     "--reporter=default",
     "--reporter=json",
     `--outputFile.json=${results}`,
+    ...projects,
     ...process.argv.slice(2),
   ],
   {

@@ -8,10 +8,12 @@ import {
   readFileSync,
   readSync,
   renameSync,
+  rmdirSync,
   unlinkSync,
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
+import { codeOf } from "./errors.ts";
 
 /** Writes beside the target, syncs, and renames over it; a kill at any moment leaves the old file or the new one. */
 export function writeWhole(path: string, text: string, mode: number): void {
@@ -54,5 +56,13 @@ export function readIfThere(path: string): string | undefined {
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw thrown;
+  }
+}
+
+export function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch (thrown) {
+    if (!["ENOTEMPTY", "EEXIST", "ENOENT"].includes(codeOf(thrown) ?? "")) throw thrown;
   }
 }

@@ -15,10 +15,11 @@ interface Verb {
   run(flags: Flags, environment: NodeJS.ProcessEnv): Promise<number>;
 }
 
-/** The verbs that start in pods. */
+/** The verbs that start in pods, or are typed there. */
 const bootVerbs: Readonly<Record<string, () => Promise<Verb>>> = {
   cluster: () => import("./commands/cluster.ts"),
   drain: () => import("./commands/drain.ts"),
+  status: () => import("./commands/status.ts"),
   sidecar: () => import("./commands/sidecar.ts"),
 };
 

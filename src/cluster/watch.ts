@@ -53,6 +53,7 @@ export function createWatcher(log: Log, now: () => number): Watcher {
     },
     decided(decision) {
       if (decision.kind === "wait") sayWaiting(decision.reason);
+      else if (decision.kind === "done" && decision.reason === lastReason) return;
       else if (decision.kind !== "refuse" && isWorthSaying(decision.reason)) tell(decision);
     },
     waiting: sayWaiting,

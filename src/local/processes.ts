@@ -5,18 +5,11 @@
  * pid and start time; whoever has that pid later is never touched.
  */
 import { spawn } from "node:child_process";
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmdirSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { busPortDistance } from "../address.ts";
-import { codeOf, messageOf, RekindleError } from "../errors.ts";
+import { messageOf, RekindleError } from "../errors.ts";
+import { removeIfEmpty } from "../files.ts";
 import { identifyProcess, isAlive } from "../process-identity.ts";
 import { findExecutable } from "./executable.ts";
 import type { Backend, LocalNode } from "./local-cluster.ts";
@@ -95,14 +88,6 @@ export function removeFolders(nodes: readonly Pick<ProcessNode, "dir">[], root: 
   for (const node of nodes) rmSync(node.dir, { recursive: true, force: true });
   rmSync(configurationFile(root), { force: true });
   removeIfEmpty(root);
-}
-
-export function removeIfEmpty(folder: string): void {
-  try {
-    rmdirSync(folder);
-  } catch (thrown) {
-    if (!["ENOTEMPTY", "EEXIST", "ENOENT"].includes(codeOf(thrown) ?? "")) throw thrown;
-  }
 }
 
 /** Why a node ended, in its own words: the error that its entrypoint logged, else its last line. */

@@ -7,9 +7,9 @@ import { join } from "node:path";
 import type { Address } from "../address.ts";
 import { holderOf } from "../cluster/folder-lock.ts";
 import { codeOf, RekindleError } from "../errors.ts";
-import { readIfThere, writeWhole } from "../files.ts";
+import { readIfThere, removeIfEmpty, writeWhole } from "../files.ts";
 import { isAlive } from "../process-identity.ts";
-import { type ProcessNode, removeIfEmpty } from "./processes.ts";
+import type { ProcessNode } from "./processes.ts";
 
 export interface LocalState {
   readonly name: string;

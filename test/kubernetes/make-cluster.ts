@@ -59,7 +59,7 @@ export default async function makeCluster(
 
 async function startK3s(project: TestProject): Promise<() => Promise<void>> {
   const { K3sContainer } = await import("@testcontainers/k3s");
-  const k3s = await new K3sContainer("rancher/k3s:v1.34.1-k3s1").withPrivilegedMode().start();
+  const k3s = await new K3sContainer("rancher/k3s:v1.34.1-k3s1").start();
   const folder = mkdtempSync(join(tmpdir(), "rekindle-k3s-"));
   const archive = join(folder, "images.tar");
   docker("save", "--output", archive, ...Object.values(ownImages));

@@ -1,0 +1,23 @@
+// The Kubernetes that tests and bench run on: the one that KUBECONFIG names, else k3s where an image registry gives it.
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fail } from "./say.mjs";
+
+/** Ends this process, with what to do, where there is none. */
+export function requireKubernetes() {
+  const { KUBECONFIG } = process.env;
+  if (KUBECONFIG && existsSync(KUBECONFIG)) return;
+  if (KUBECONFIG)
+    fail(`KUBECONFIG names ${KUBECONFIG}, and there is no such file`, "name the right one");
+  const hasEngine =
+    spawnSync("docker", ["version"], { stdio: "ignore", timeout: 10_000 }).status === 0;
+  const image = "rancher/k3s:v1.34.1-k3s1";
+  const hasImage = hasEngine && (docker("image", "inspect", image) || docker("pull", image));
+  if (!hasImage)
+    fail(
+      "there is no Kubernetes to test on",
+      "name one in KUBECONFIG, or start Docker where it can pull k3s",
+    );
+}
+
+const docker = (...args) => spawnSync("docker", args, { stdio: "ignore" }).status === 0;

@@ -1,0 +1,116 @@
+/**
+ * The resident healer, on what no boot would mend: nothing boots here, and Redis by itself stays as it is.
+ */
+import { readFileSync } from "node:fs";
+import { loadYaml } from "@kubernetes/client-node";
+import { afterAll, beforeAll, expect, inject } from "vitest";
+import { until } from "../redis/until.ts";
+import {
+  execIn,
+  isWanted,
+  type KubernetesObject,
+  onKubernetes,
+  type V1Pod,
+} from "./api-under-test.ts";
+import {
+  addressOf,
+  containersOf,
+  createSite,
+  nameOf,
+  pause,
+  type Site,
+} from "./site-under-test.ts";
+
+let site: Site;
+
+/** The component's sidecar, looking often; and no preStop hook, so that a pod that leaves leaves a ghost. */
+function addHealer(objects: readonly KubernetesObject[]): void {
+  const path = new URL("../../deployment/healer/sidecar.yaml", import.meta.url);
+  const [{ value }] = loadYaml<[{ value: { args: string[] } }]>(readFileSync(path, "utf8"));
+  const [node] = containersOf(objects);
+  Reflect.deleteProperty(node ?? {}, "lifecycle");
+  const spec = objects.find(({ kind }) => kind === "Deployment") as unknown as {
+    spec: { template: { spec: { containers: unknown[] } } };
+  };
+  spec.spec.template.spec.containers.push({
+    ...value,
+    image: inject("testImages").image,
+    args: [...value.args, "--interval", "2s"],
+  });
+}
+
+beforeAll(async () => {
+  if (isWanted) site = await createSite({ manifest: "deployment", edit: addHealer });
+});
+afterAll(async () => {
+  await site?.[Symbol.asyncDispose]();
+});
+
+const restarts = async (): Promise<number> =>
+  (await site.pods())
+    .flatMap(({ status }) => status?.containerStatuses ?? [])
+    .reduce((sum, { restartCount }) => sum + restartCount, 0);
+
+const onAll = (...command: readonly string[]): Promise<readonly string[]> =>
+  site.pods().then((pods) => Promise.all(pods.map((pod) => site.redis(pod, ...command))));
+
+onKubernetes(
+  "introductions that failed: a node that the others do not know is introduced",
+  async () => {
+    const beta = await site.podOf("beta");
+    const id = (await site.redis(beta, "CLUSTER", "MYID")).trim();
+    const others = (await site.pods()).filter((pod) => nameOf(pod) !== nameOf(beta));
+    await Promise.all(others.map((pod) => site.redis(pod, "CLUSTER", "FORGET", id)));
+    expect((await site.status()).state).not.toBe("whole");
+    await site.waitUntilWhole();
+    const tables = await onAll("CLUSTER", "NODES");
+    expect(tables.every((table) => table.includes(id))).toBe(true);
+  },
+);
+
+onKubernetes("ghosts after a scale-down without a hand-over: they are forgotten", async () => {
+  await site.scale(7);
+  await site.waitUntilWhole(7);
+  await site.scale(6);
+  await pause(2_000);
+  await site.waitUntilWhole(6);
+  const tables = await onAll("CLUSTER", "NODES");
+  expect(tables.map((table) => table.trim().split("\n").length)).toEqual([6, 6, 6, 6, 6, 6]);
+});
+
+onKubernetes(
+  "addresses that changed under running nodes: all are introduced at their present ones",
+  async () => {
+    const pods = await site.pods();
+    // All links are lost at once, and nobody is left who knows where anybody is.
+    await Promise.all(
+      pods.map((pod, index) =>
+        site.redis(pod, "CONFIG", "SET", "cluster-announce-ip", `192.0.2.${index + 1}`),
+      ),
+    );
+    await until(
+      "tables with nobody's address",
+      () => onAll("CLUSTER", "NODES"),
+      (tables) => tables.every((table) => table.match(/ 192\.0\.2\./g)?.length === 6),
+    );
+    const announce = (pod: V1Pod) =>
+      site.redis(pod, "CONFIG", "SET", "cluster-announce-ip", addressOf(pod));
+    await Promise.all(pods.map(announce));
+    await site.waitUntilWhole();
+    const tables = await onAll("CLUSTER", "NODES");
+    expect(tables.every((table) => !table.includes("192.0.2."))).toBe(true);
+  },
+);
+
+onKubernetes("it stays below its 60 MB, and was never restarted", async () => {
+  expect(await restarts()).toBe(0);
+  const [pod] = await site.pods();
+  const status = await execIn(site.namespace, nameOf(pod as V1Pod), "healer", [
+    "cat",
+    "/proc/1/status",
+  ]);
+  const residentKb = Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]);
+  const fileKb = Number(/RssFile:\s+(\d+) kB/.exec(status)?.[1]);
+  // What the kernel can take back at any time, the executable's own pages, is shared by all on the machine.
+  expect(residentKb - fileKb).toBeLessThan(60_000);
+});
