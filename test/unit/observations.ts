@@ -34,7 +34,7 @@ export interface Truth {
   readonly slots?: readonly SlotRange[];
   readonly epoch?: number;
   /** The letter of its alpha. */
-  readonly alpha?: string;
+  readonly alpha?: string | undefined;
   readonly flags?: readonly string[];
   readonly linkUp?: boolean;
   readonly address?: Address;
@@ -136,6 +136,7 @@ export function observation(
     self: own,
     peers,
     unchangedMs: more.unchangedMs ?? 0,
+    foundedAt: more.foundedAt,
     policy: { ...policy, ...more.policy },
   };
 }

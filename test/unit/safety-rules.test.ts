@@ -17,6 +17,7 @@ import {
   table,
   thirds,
 } from "./observations.ts";
+import { facts } from "./pods-under-test.ts";
 
 const stepsOf = (decision: Plan): readonly Step[] => ("steps" in decision ? decision.steps : []);
 const kinds = (decision: Plan): readonly string[] => [
@@ -425,4 +426,58 @@ describe("rule 10: no address of an alpha that was not verified a moment before"
       addressOf("7"),
     );
   });
+});
+
+describe("a cluster that was founded before", () => {
+  const foundedAt = "2026-01-01T00:00:00Z";
+  const blanks = [..."abcde"].map((letter) => blank(letter));
+
+  test("and of which nothing is left is founded anew, and it is said that the data is gone", () => {
+    const decision = plan(observation(self("f"), blanks, { foundedAt }));
+    expect(decision).toMatchObject({ kind: "act", isExclusive: true, report: "DataLost" });
+    expect(decision.reason).toContain(`founded at ${foundedAt} is gone with all its data`);
+  });
+  test("rule 4: a pod that may bring its volume back is waited for", () => {
+    const holder = {
+      name: "node-9",
+      address: undefined,
+      pod: facts({ mayHoldData: true }),
+      seen: { state: "silent", refused: false, why: "Unschedulable" },
+    } as const;
+    const decide = (before: string | undefined) =>
+      plan(observation(self("f"), [...blanks, holder], { foundedAt: before }));
+    expect(decide(foundedAt)).toMatchObject({ kind: "wait" });
+    expect(decide(undefined)).toMatchObject({ kind: "act" });
+  });
+});
+
+test("rule 5: whatever founds is done under the lock", () => {
+  const blanks = [..."abcde"].map((letter) => blank(letter));
+  expect(plan(observation(self("f"), blanks))).toMatchObject({ kind: "act", isExclusive: true });
+});
+
+test("a node that all have forgotten comes back under a new id: the ban of its old one is gossiped", () => {
+  const without = sixNodes.filter(({ letter }) => letter !== "f");
+  const peers = [..."abcde"].map((letter) => answered(letter, without));
+  const idAmong = (others: readonly PeerView[]) => {
+    const decision = plan(
+      observation(self("f", { table: table("f", sixNodes), data: "aof" }), others),
+    );
+    return decision.kind === "become" ? decision.table?.nodes[0]?.id : decision.kind;
+  };
+  expect(idAmong(peers)).toBe("0".repeat(40));
+  expect(idAmong([..."abcde"].map((letter) => answered(letter, sixNodes)))).toBe(idOf("f"));
+});
+
+test("all are back at once: nobody starts before Kubernetes has told where everybody is", () => {
+  const starting = (letter: string): PeerView => ({
+    name: `node-${letter}`,
+    address: undefined,
+    pod: facts({ mayHoldData: true }),
+    seen: { state: "silent", refused: false, why: "it is being started" },
+  });
+  const returning = self("a", { table: table("a", sixNodes), data: "aof", pod: facts() });
+  const decide = (unchangedMs: number) =>
+    plan(observation(returning, [..."bcdef"].map(starting), { unchangedMs })).kind;
+  expect([decide(0), decide(9_000), decide(10_000)]).toEqual(["wait", "wait", "become"]);
 });
