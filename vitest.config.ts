@@ -3,9 +3,21 @@ import { defineConfig } from "vitest/config";
 // One project after the other: the real servers of one would be late for the load of another.
 const slow = { fileParallelism: false, pool: "forks" as const, retry: 0 };
 
+const onKubernetes = {
+  ...slow,
+  globalSetup: ["test/kubernetes/make-cluster.ts"],
+  testTimeout: 420_000,
+  hookTimeout: 600_000,
+};
+
+const benchOnKubernetes = {
+  test: { ...onKubernetes, name: "bench-kubernetes", include: ["test/bench/kubernetes.ts"] },
+};
+
 export default defineConfig({
   test: {
     projects: [
+      ...(process.env.REKINDLE_BENCH_KUBERNETES === "yes" ? [benchOnKubernetes] : []),
       {
         test: {
           name: "unit",
@@ -37,13 +49,10 @@ export default defineConfig({
       },
       {
         test: {
-          ...slow,
+          ...onKubernetes,
           name: "kubernetes",
           sequence: { groupOrder: 3 },
-          globalSetup: ["test/kubernetes/make-cluster.ts"],
           include: ["test/kubernetes/**/*.test.ts"],
-          testTimeout: 420_000,
-          hookTimeout: 600_000,
         },
       },
     ],

@@ -119,8 +119,18 @@ async function prepare(
   log.info("become", `becoming ${path}`, {
     argv: [path, configurationFile],
     address: formatAddress(destiny.address),
+    ...costs(),
   });
   return { dir: files.dir, server: path, configurationFile };
+}
+
+/** What deciding has cost until now: milliseconds of CPU, and the largest memory in megabytes. */
+function costs(): { readonly cpuMs: number; readonly peakMb: number } {
+  const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
+  return {
+    cpuMs: Math.round((userCPUTime + systemCPUTime) / 1_000),
+    peakMb: Math.round(maxRSS / 1_000),
+  };
 }
 
 /** As process 1 the kernel drops signals without a handler. Nothing needs undoing: every step may be cut off. */

@@ -12,6 +12,7 @@ import {
   KubernetesObjectApi,
   type V1Pod,
   type V1Status,
+  VersionApi,
 } from "@kubernetes/client-node";
 import { inject, test } from "vitest";
 
@@ -27,6 +28,7 @@ const client = <T>(make: () => T): T => (isWanted ? make() : (undefined as T));
 export const core = client(() => config.makeApiClient(CoreV1Api));
 export const apps = client(() => config.makeApiClient(AppsV1Api));
 export const coordination = client(() => config.makeApiClient(CoordinationV1Api));
+export const version = client(() => config.makeApiClient(VersionApi));
 export const objects = client(() => KubernetesObjectApi.makeApiClient(config));
 
 export type { KubernetesObject, V1Pod };

@@ -119,7 +119,10 @@ await new Promise<void>((resolve) => client.once("ready", () => resolve()));
 console.log(JSON.stringify({ ready: true }));
 for (const pause of pauses) pause.last = performance.now();
 const report = setInterval(
-  () => console.log(JSON.stringify({ writes, reads, failed: failures.length })),
+  () =>
+    console.log(
+      JSON.stringify({ at: new Date().toISOString(), writes, reads, failed: failures.length }),
+    ),
   1_000,
 );
 await Promise.all([...Array.from({ length: workers }, (_, worker) => work(worker)), ended]);

@@ -16,6 +16,7 @@ import {
   objects,
   tryIn,
   type V1Pod,
+  version,
 } from "./api-under-test.ts";
 import type { Summary } from "./load.ts";
 
@@ -40,6 +41,10 @@ export interface Site extends AsyncDisposable {
   log(pod: V1Pod): Promise<string>;
   /** What Rekindle told about its pods: `Joined: joining as a beta of …`. */
   events(): Promise<readonly string[]>;
+  /** The same with times, in milliseconds since 1970. */
+  toldEvents(): Promise<readonly { at: number; reason: string; pod: string }[]>;
+  /** The server's version, in words. */
+  kubernetes(): Promise<string>;
   startLoad(): Promise<Load>;
   exec(pod: V1Pod, ...command: readonly string[]): Promise<{ output: string; exitCode: number }>;
 }
@@ -47,6 +52,8 @@ export interface Site extends AsyncDisposable {
 export interface Load {
   /** Ends the writing, reads everything back, and says what was seen. */
   end(): Promise<Summary>;
+  /** Its reports so far: when, and how many writes in all. */
+  reports(): Promise<readonly { readonly at: string; readonly writes: number }[]>;
 }
 
 export interface SiteOptions {
@@ -239,6 +246,17 @@ function openSite(namespace: string, manifest: SiteOptions["manifest"]): Site {
         .sort((a, b) => Number(a.firstTimestamp) - Number(b.firstTimestamp))
         .map(({ reason, message }) => `${reason}: ${message}`);
     },
+    async toldEvents() {
+      const { items } = await core.listNamespacedEvent({ namespace });
+      return items
+        .filter(({ source }) => source?.component === "rekindle")
+        .map(({ firstTimestamp, reason = "", involvedObject }) => ({
+          at: Number(firstTimestamp),
+          reason,
+          pod: involvedObject.name ?? "",
+        }));
+    },
+    kubernetes: async () => `Kubernetes ${(await version.getCode()).gitVersion}`,
     startLoad: () => startLoad(namespace),
     exec: (pod, ...command) => tryIn(namespace, nameOf(pod), "redis", command),
     async [Symbol.asyncDispose]() {
@@ -261,6 +279,11 @@ async function startLoad(namespace: string): Promise<Load> {
   // A load that has not found its feet yet would not notice anything.
   await until("a load under way", lines, (log) => Number(lastReport(log)?.writes) > 200);
   return {
+    async reports() {
+      const log = await core.readNamespacedPodLog(at);
+      const reports = log.split("\n").filter((line) => line.startsWith('{"at"'));
+      return reports.map((line) => JSON.parse(line) as { at: string; writes: number });
+    },
     async end() {
       await execIn(namespace, name, name, ["sh", "-c", "kill -USR2 1"]);
       const log = await until(

@@ -1,0 +1,92 @@
+/**
+ * The manifests against the schema of a current Kubernetes, as its official client has it. Against 1.20 they are held by the tests that
+ * create them there.
+ */
+import { readFileSync } from "node:fs";
+import * as kubernetes from "@kubernetes/client-node";
+import { loadAll } from "js-yaml";
+import { describe, expect, test } from "vitest";
+
+type Model = { getAttributeTypeMap(): { name: string; baseName: string; type: string }[] };
+const models = kubernetes as unknown as Readonly<Record<string, Model | undefined>>;
+
+interface Manifest {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+}
+
+const read = (file: string): Manifest[] =>
+  loadAll(readFileSync(new URL(`../../deployment/${file}`, import.meta.url), "utf8")) as Manifest[];
+
+/** `apps/v1` Deployment → V1Deployment, as the client's generator names its models. */
+function modelOf({ apiVersion, kind }: Manifest): string {
+  const version = apiVersion.split("/").at(-1) ?? "";
+  return `${version.charAt(0).toUpperCase()}${version.slice(1)}${kind}`;
+}
+
+/** What the schema does not know or wants otherwise, each with its path. */
+function faults(value: unknown, type: string, path: string): readonly string[] {
+  const inner = /^Array<(.*)>$/.exec(type)?.[1];
+  if (inner !== undefined)
+    return Array.isArray(value)
+      ? value.flatMap((one, index) => faults(one, inner, `${path}[${index}]`))
+      : [`${path} is no list`];
+  const values = /^\{ \[key: string\]: (.*); \}$/.exec(type)?.[1];
+  if (values !== undefined)
+    return Object.entries(value as object).flatMap(([key, one]) =>
+      faults(one, values, `${path}.${key}`),
+    );
+  const model = models[type];
+  if (model?.getAttributeTypeMap === undefined) return primitiveFaults(value, type, path);
+  const known = new Map(model.getAttributeTypeMap().map((one) => [one.baseName, one.type]));
+  return Object.entries(value as object).flatMap(([key, one]) => {
+    const own = known.get(key);
+    return own === undefined
+      ? [`${path}.${key} is unknown to ${type}`]
+      : faults(one, own, `${path}.${key}`);
+  });
+}
+
+function primitiveFaults(value: unknown, type: string, path: string): readonly string[] {
+  if (type === "any" || type === "IntOrString") return [];
+  return typeof value === type ? [] : [`${path} is a ${typeof value}, not a ${type}`];
+}
+
+describe.each(["deployment.yaml", "statefulset.yaml"])("%s", (file) => {
+  const manifests = read(file);
+
+  test("every object and field is known to a current Kubernetes", () => {
+    const found = manifests.flatMap((manifest) => {
+      const type = modelOf(manifest);
+      return models[type] === undefined
+        ? [`${type} is unknown`]
+        : faults(manifest, type, manifest.kind);
+    });
+    expect(found).toEqual([]);
+  });
+
+  test("it is complete", () => {
+    const kinds = manifests.map(({ kind }) => kind);
+    expect(kinds).toEqual(
+      expect.arrayContaining([
+        "ServiceAccount",
+        "Role",
+        "RoleBinding",
+        "Secret",
+        "ConfigMap",
+        "Service",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+      ]),
+    );
+    expect(kinds).not.toContain("ClusterRole");
+  });
+});
+
+test("a field that does not exist is found", () => {
+  const [first] = read("deployment.yaml");
+  expect(faults({ ...first, wrong: true }, "V1ServiceAccount", "it")).toEqual([
+    "it.wrong is unknown to V1ServiceAccount",
+  ]);
+});
