@@ -11,7 +11,7 @@ import { createActor } from "./act.ts";
 import { createObserver } from "./observe.ts";
 import { type Leaving, planDrain } from "./plan-drain.ts";
 import { entryOf, isLeaving, readTopology } from "./topology.ts";
-import type { Member, PeerView } from "./types.ts";
+import type { Member, PeerAnswer, PeerView } from "./types.ts";
 import { createWatcher } from "./watch.ts";
 
 export interface DrainOptions {
@@ -29,23 +29,32 @@ export interface DrainOptions {
 const discoveryDeadlineMs = 2_000;
 const lookAgainMs = 50;
 
-/** @returns what became of it: `done`, or `late` with what was still being waited for. */
-export async function drain(
-  options: DrainOptions,
-): Promise<{ kind: "done" | "late"; reason: string }> {
+/** `late`: with what was still being waited for. */
+export interface Outcome {
+  readonly kind: "done" | "late";
+  readonly reason: string;
+}
+
+export async function drain(options: DrainOptions): Promise<Outcome> {
   const { connect, log, leftMs } = options;
   const now = () => performance.now();
   const observer = createObserver(connect);
   const actor = createActor(observer, log, now);
   const watcher = createWatcher(log, now);
+  const findPeers = createPeerFinder(options);
   let changedAt = now();
   try {
     for (;;) {
-      const peers = await findPeers(options);
+      const peers = await findPeers();
       const [ownView] = await observer.look([
         { name: nameOfSelf(peers, options), address: options.address },
       ]);
-      if (ownView === undefined || !isMember(ownView)) return whyNot(ownView);
+      if (ownView === undefined || !isMember(ownView)) {
+        const outcome = judgeOwn(ownView?.seen, leftMs() <= 0);
+        if (outcome) return outcome;
+        await pause(lookAgainMs);
+        continue;
+      }
       const own: Member = { ...ownView, pod: peers.self?.pod };
       const views = await observer.look(mates(own, peers));
       if (watcher.observed([own, ...views])) changedAt = now();
@@ -54,35 +63,62 @@ export async function drain(
       if (decision.kind === "done") return { kind: "done", reason: decision.reason };
       if (decision.kind === "act") await actor.carryOut(decision.steps);
       if (leftMs() <= 0) return { kind: "late", reason: decision.reason };
-      await new Promise((resolve) => setTimeout(resolve, lookAgainMs));
+      await pause(lookAgainMs);
     }
   } finally {
     observer.close();
   }
 }
 
-async function findPeers({ discovery, log }: DrainOptions): Promise<Peers> {
-  const none: Peers = { self: undefined, others: [] };
-  if (discovery === undefined) return none;
-  try {
-    return await withDeadline(discovery.find(), discoveryDeadlineMs);
-  } catch (thrown) {
-    log.warn(
-      "observed",
-      `the peers are known from the node's own table only: ${messageOf(thrown)}`,
-    );
-    return none;
+/** What discovery knew last. It is asked in the background: only until it has told of this node it is waited for, and not for long. */
+function createPeerFinder({ discovery, log }: DrainOptions): () => Promise<Peers> {
+  const startedAt = performance.now();
+  let known: Peers = { self: undefined, others: [] };
+  let asking: Promise<void> | undefined;
+  let said = "";
+
+  async function ask(): Promise<void> {
+    let trouble = "";
+    try {
+      known = (await discovery?.find()) ?? known;
+      trouble = known.selfWaitingFor ?? "";
+    } catch (thrown) {
+      trouble = messageOf(thrown);
+    }
+    if (trouble !== "" && trouble !== said)
+      log.warn("observed", `peers are known from the node's own table only: ${trouble}`);
+    said = trouble;
+    asking = undefined;
   }
+  return async () => {
+    const isPatient = () =>
+      discovery !== undefined &&
+      known.self === undefined &&
+      performance.now() - startedAt < discoveryDeadlineMs;
+    do {
+      asking ??= ask();
+      await withDeadline(asking, isPatient() ? discoveryDeadlineMs : lookAgainMs).catch(() => {});
+      if (isPatient()) await pause(lookAgainMs);
+    } while (isPatient());
+    return known;
+  };
 }
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const nameOfSelf = (peers: Peers, { address }: DrainOptions): string =>
   peers.self?.name ?? formatAddress(address);
 
 const isMember = (view: PeerView): view is Member => view.seen.state === "answered";
 
-function whyNot(view: PeerView | undefined): { kind: "done"; reason: string } {
-  const why = view?.seen.state === "answered" ? "" : (view?.seen.why ?? "");
-  return { kind: "done", reason: `no server of a cluster answers here: ${why}` };
+/** A server that is busy for a while still has its data to hand over; one that is not there has none. */
+function judgeOwn(seen: PeerAnswer | undefined, isTimeUp: boolean): Outcome | undefined {
+  if (seen === undefined || seen.state === "answered") return undefined;
+  if (seen.state === "silent" && seen.refused)
+    return { kind: "done", reason: "no server runs here: there is nothing to leave" };
+  if (seen.state === "denied" || isTimeUp)
+    return { kind: "late", reason: `the own server does not answer: ${seen.why}` };
+  return undefined;
 }
 
 /** Everybody in the node's own table, with what discovery knows of them, and those that only discovery knows. */

@@ -62,7 +62,7 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
   });
   if (kind === "done") log.info("action", reason, { report: "Drained" });
   else
-    log.error("error", `the time is up: ${reason}`, {
+    log.error("error", `this node could not leave in time: ${reason}`, {
       exit: exitCodes.tryAgain,
       report: "DrainFailed",
     });

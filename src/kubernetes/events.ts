@@ -14,12 +14,19 @@ export interface PodEvents {
 /** The API takes no longer messages (Kubernetes, `validateV1EventSeries` and its kin: NoteLengthLimit). */
 const longestMessage = 1_024;
 
+/** A wait that lasts is in the log every ten seconds; as an Event it is told this often. */
+const repeatMs = 300_000;
+
 /** @param drawSuffix random letters: two events of one millisecond need different names. */
 export function createPodEvents(api: Api, pod: Pod, drawSuffix: () => string): PodEvents {
   const underWay = new Set<Promise<unknown>>();
+  const toldAt = new Map<string, number>();
   const { name, uid } = pod.metadata;
   return {
     tell(reason, message, isWarning) {
+      const words = `${reason} ${message}`;
+      if (Date.now() - (toldAt.get(words) ?? 0) < repeatMs) return;
+      toldAt.set(words, Date.now());
       const now = new Date().toISOString();
       const sent = api
         .send("POST", `/api/v1/namespaces/${api.namespace}/events`, {
