@@ -3,6 +3,8 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fail } from "./say.mjs";
 
+const image = "rancher/k3s:v1.34.1-k3s1";
+
 /** Ends this process, with what to do, where there is none. */
 export function requireKubernetes() {
   const { KUBECONFIG } = process.env;
@@ -11,7 +13,7 @@ export function requireKubernetes() {
     fail(`KUBECONFIG names ${KUBECONFIG}, and there is no such file`, "name the right one");
   const hasEngine =
     spawnSync("docker", ["version"], { stdio: "ignore", timeout: 10_000 }).status === 0;
-  const image = "rancher/k3s:v1.34.1-k3s1";
+  process.env.REKINDLE_TEST_K3S = image;
   const hasImage = hasEngine && (docker("image", "inspect", image) || docker("pull", image));
   if (!hasImage)
     fail(

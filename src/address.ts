@@ -28,7 +28,8 @@ export const busPortDistance = 10_000;
  * @param defaultPort the client port where the text names none.
  */
 export function parseEndpoint(text: string, defaultPort: number): Endpoint {
-  // Node's own test for IPv6 is a regular expression that costs a boot five milliseconds: not for what has fewer than two colons.
+  // Node's own test for IPv6 is a regular expression that costs a boot five milliseconds: not for what has fewer than two
+  // colons.
   const bare = /:.*:/.test(text) && isIP(text) === 6 ? `[${text}]` : text;
   const match = /^(?:\[([^\]]+)\]|([^:@[\]\s]+))(?::(\d+))?(?:@(\d+))?$/.exec(bare);
   const host = match?.[1] ?? match?.[2];

@@ -1,9 +1,9 @@
 /**
  * The command line: one command per verb, nothing else.
  *
- * A pod's boot takes a short cut. yargs costs as much CPU time to load as Node's whole start, and a pod has a tenth of a core:
- * plain, valid flags are read here, from the same descriptions. Whatever is not plain goes to yargs, which knows
- * how to help.
+ * A pod's boot takes a short cut. yargs costs as much CPU time to load as Node's whole start, and a pod has a tenth of a
+ * core: plain, valid flags are read here, from the same descriptions. Whatever is not plain goes to yargs, which knows how
+ * to help.
  */
 import { codeOf, exitCodes, isRekindleError, messageOf } from "./errors.ts";
 import { loadTools } from "./load-tools.ts";

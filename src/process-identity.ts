@@ -5,8 +5,8 @@ import { execFileSync } from "node:child_process";
 import { readIfThere } from "./files.ts";
 
 /**
- * `pid starttime` of a living process; undefined for one that has ended, a zombie too.
- * Field 22 of /proc/PID/stat, counted behind the name, which may hold spaces (proc(5)); without /proc, the date that ps tells.
+ * `pid starttime` of a living process; undefined for one that has ended, a zombie too. Field 22 of /proc/PID/stat, counted
+ * behind the name, which may hold spaces (proc(5)); without /proc, the date that ps tells.
  */
 export function identifyProcess(pid: number): string | undefined {
   if (process.platform !== "linux") return askPs(pid);

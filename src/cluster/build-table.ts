@@ -107,9 +107,9 @@ function absentEntry(
 }
 
 /**
- * Of the silent ones that own nothing. A new node leaves them to gossip: another node that starts just now may have everybody
- * forget one of them, and we would not hear of that. A returning node keeps them: when all start at once, those that know each
- * other find each other again, and nobody gossips about a node that all have dropped. Ghosts nobody keeps.
+ * Of the silent ones that own nothing. A new node leaves them to gossip: another node that starts just now may have
+ * everybody forget one of them, and we would not hear of that. A returning node keeps them: when all start at once, those
+ * that know each other find each other again, and nobody gossips about a node that all have dropped. Ghosts nobody keeps.
  */
 function isLeftOut(topology: Topology, id: string, self: Self): boolean {
   if (self.table === undefined || isGoneOrFailed(topology, id)) return true;

@@ -21,9 +21,9 @@ interface Crew {
 }
 
 /**
- * Rule 7: every newcomer gets an alpha: a shard with one node left first, then one whose alpha runs on another machine, then those
- * with the fewest nodes; in a rolling update, the fewest of the newcomer's own template, since the others will leave. All newcomers
- * compute the same list, so that two who join at once pick different alphas.
+ * Rule 7: every newcomer gets an alpha: a shard with one node left first, then one whose alpha runs on another machine, then
+ * those with the fewest nodes; in a rolling update, the fewest of the newcomer's own template, since the others will leave.
+ * All newcomers compute the same list, so that two who join at once pick different alphas.
  */
 export function chooseAlphas(
   topology: Topology,

@@ -70,7 +70,10 @@ export async function drain(options: DrainOptions): Promise<Outcome> {
   }
 }
 
-/** What discovery knew last. It is asked in the background: only until it has told of this node it is waited for, and not for long. */
+/**
+ * What discovery knew last. It is asked in the background: only until it has told of this node it is waited for, and not for
+ * long.
+ */
 function createPeerFinder({ discovery, log }: DrainOptions): () => Promise<Peers> {
   const startedAt = performance.now();
   let known: Peers = { self: undefined, others: [] };

@@ -1,6 +1,6 @@
 /**
- * Which beta copies which alpha when a cluster is founded: every alpha the same number, and none on its alpha's machine if that can be
- * helped (rule 7). Pure.
+ * Which beta copies which alpha when a cluster is founded: every alpha the same number, and none on its alpha's machine if
+ * that can be helped (rule 7). Pure.
  */
 
 export interface Seatable {

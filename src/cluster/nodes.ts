@@ -22,7 +22,9 @@ export interface NodeEntry {
   readonly alphaId: string | undefined;
   readonly epoch: number;
   readonly linkUp: boolean;
-  /** When it last answered on the bus, in milliseconds since 1970 by the clock of the table's owner; zero where it never did. */
+  /**
+   * When it last answered on the bus, in milliseconds since 1970 by the clock of the table's owner; zero where it never did.
+   */
   readonly heardAt: number;
   readonly slots: readonly SlotRange[];
   /** Slots on the move, as Redis writes them: `[93->-id]`, `[77-<-id]`. */

@@ -119,8 +119,8 @@ function readAnswer(replies: readonly Reply[]): PeerAnswer {
 }
 
 /**
- * A link that the server is trying to get shows as connected, until a majority calls its node failed. One over which nothing has come for
- * a node timeout is none: nodes are asked for a sign of life at least twice in that time (`clusterCron`).
+ * A link that the server is trying to get shows as connected, until a majority calls its node failed. One over which nothing
+ * has come for a node timeout is none: nodes are asked for a sign of life at least twice in that time (`clusterCron`).
  */
 function withoutDeadLinks(
   table: NodeTable,

@@ -1,8 +1,8 @@
 /**
  * Leaving a cluster in good order: hand the slots over, then be forgotten. Pure.
  *
- * Seen from outside: the node that leaves is a running server like the others. Redis' own hand-over (CLUSTER FAILOVER without an option) loses
- * no acknowledged write: the alpha holds writes back until its beta has processed all before them.
+ * Seen from outside: the node that leaves is a running server like the others. Redis' own hand-over (CLUSTER FAILOVER
+ * without an option) loses no acknowledged write: the alpha holds writes back until its beta has processed all before them.
  */
 
 import { compareNames } from "../address.ts";
@@ -66,8 +66,8 @@ function handOver({ own, awaited }: Leaving, shard: Shard): Plan {
 }
 
 /**
- * The newest template first: the others are about to leave too. Then another machine than ours, which may be about to go down. The
- * order must not change from look to look while a hand-over is under way, as the offsets do.
+ * The newest template first: the others are about to leave too. Then another machine than ours, which may be about to go
+ * down. The order must not change from look to look while a hand-over is under way, as the offsets do.
  */
 function compareHeirs(a: Member, b: Member, own: Member): number {
   const machine = own.pod?.kubernetesNode;

@@ -1,6 +1,6 @@
 /**
- * What any node that starts mends on its way in: ghosts are forgotten, then members that do not see each other are introduced,
- * a node timeout that a killed coordinator left short is set back, and everybody is told of this node.
+ * What any node that starts mends on its way in: ghosts are forgotten, then members that do not see each other are
+ * introduced, a node timeout that a killed coordinator left short is set back, and everybody is told of this node.
  */
 import { restoreNodeTimeouts } from "./hasten.ts";
 import { myselfOf } from "./nodes.ts";
@@ -30,8 +30,9 @@ export function healSteps(
 
 /**
  * Rules 1 and 2: a node is forgotten only when it is failed, cannot come back, owns no slots, and no beta names it any more.
- * All members are told in one go: Redis bans a forgotten id for 60 seconds, and a member that was not told would bring it back.
- * Nor does this node start before all have forgotten it: its own list of bans is empty, and whoever still knew it would tell us.
+ * All members are told in one go: Redis bans a forgotten id for 60 seconds, and a member that was not told would bring it
+ * back. Nor does this node start before all have forgotten it: its own list of bans is empty, and whoever still knew it
+ * would tell us.
  */
 export function forgetGhosts(
   { policy, unchangedMs }: Observation,
@@ -63,8 +64,9 @@ export function ghostSteps(topology: Topology): {
 }
 
 /**
- * Nobody's any more, and yet a peer has a link to it, or tries to get one: CLUSTER NODES shows both as connected. Whoever joined
- * now would leave a ghost that nobody forgets; within a node timeout the alphas call it failed, or all its links are down.
+ * Nobody's any more, and yet a peer has a link to it, or tries to get one: CLUSTER NODES shows both as connected. Whoever
+ * joined now would leave a ghost that nobody forgets; within a node timeout the alphas call it failed, or all its links are
+ * down.
  */
 export function awaitGhosts(
   { policy, unchangedMs }: Observation,

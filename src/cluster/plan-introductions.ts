@@ -56,8 +56,8 @@ export function introduce(members: readonly Member[]): readonly Step[] {
 }
 
 /**
- * Two that do not know each other at all need one greeting, not two: both learn of each other by it. Of a beta and an alpha the
- * beta greets: who is greeted learns no more than that the other is there, who greets learns the other's slots as well
+ * Two that do not know each other at all need one greeting, not two: both learn of each other by it. Of a beta and an alpha
+ * the beta greets: who is greeted learns no more than that the other is there, who greets learns the other's slots as well
  * (`clusterProcessPacket` reads them from nodes that it knew before).
  */
 function isFirstOfTwo({ listener, subject }: Gap): boolean {

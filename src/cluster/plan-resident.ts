@@ -1,8 +1,9 @@
 /**
  * What a resident healer does for a cluster that runs: what otherwise the next node does on its way in. Pure.
  *
- * It looks from outside and founds nothing. The order: promotions first, then introductions, then ghosts are forgotten, then nodes without an
- * alpha get one. Tables differ for a moment in every failover and every join, so that only what has lasted is acted upon.
+ * It looks from outside and founds nothing. The order: promotions first, then introductions, then ghosts are forgotten, then
+ * nodes without an alpha get one. Tables differ for a moment in every failover and every join, so that only what has lasted
+ * is acted upon.
  */
 
 import { restoreNodeTimeouts } from "./hasten.ts";

@@ -76,8 +76,9 @@ function followAlpha(topology: Topology, alphaId: string | undefined): string | 
 }
 
 /**
- * All were started at once, and of some Kubernetes has yet to say where they are. Servers that run for a node timeout without hearing
- * of each other call each other failed, and take that back only two node timeouts later (`clearNodeFailureIfNeeded`): better to start together.
+ * All were started at once, and of some Kubernetes has yet to say where they are. Servers that run for a node timeout
+ * without hearing of each other call each other failed, and take that back only two node timeouts later
+ * (`clearNodeFailureIfNeeded`): better to start together.
  */
 function awaitAddresses(
   { policy, unchangedMs }: Observation,
@@ -90,9 +91,9 @@ function awaitAddresses(
 }
 
 /**
- * Nobody answers yet, and this node is where it was: so may the others be, or their addresses may have been dealt anew and this
- * one by chance as before. The first answer tells. A wrong guess is dear: a server that meets a stranger where it expected an
- * alpha has everybody call that alpha failed, for two node timeouts (Valkey 8.1, `clusterProcessPacket`).
+ * Nobody answers yet, and this node is where it was: so may the others be, or their addresses may have been dealt anew and
+ * this one by chance as before. The first answer tells. A wrong guess is dear: a server that meets a stranger where it
+ * expected an alpha has everybody call that alpha failed, for two node timeouts (Valkey 8.1, `clusterProcessPacket`).
  */
 function awaitFirstAnswer({ unchangedMs }: Observation, topology: Topology): Plan | undefined {
   const guesses = [...topology.absent.keys()].filter((id) => canComeBack(topology, id));
@@ -113,10 +114,11 @@ function awaitFirstAnswer({ unchangedMs }: Observation, topology: Topology): Pla
 const doubtMs = 500;
 
 /**
- * With a working cluster in sight nothing is waited for. When all nodes start at once there is none: then the last by name of
- * those that do not answer stays, waits for the others, and introduces them at their new addresses. A beta does not wait for the very last
- * of them if its alpha is not among those that answer: that may be its alpha, empty, and waiting to see what this beta has (rule 3). One
- * without an address is waited for in any case: it may be running for seconds before Kubernetes tells where.
+ * With a working cluster in sight nothing is waited for. When all nodes start at once there is none: then the last by name
+ * of those that do not answer stays, waits for the others, and introduces them at their new addresses. A beta does not wait
+ * for the very last of them if its alpha is not among those that answer: that may be its alpha, empty, and waiting to see
+ * what this beta has (rule 3). One without an address is waited for in any case: it may be running for seconds before
+ * Kubernetes tells where.
  */
 function awaitPeers(
   observation: Observation,
@@ -155,8 +157,9 @@ function comeBack(observation: Observation, topology: Topology, self: Self, role
 }
 
 /**
- * All that answer have forgotten this node, and owner of slots it is none: under its old id they would drop it again and again,
- * since a forgotten id is banned for a minute, and from 7.2 on the ban itself is gossiped (`clusterProcessPingExtensions`).
+ * All that answer have forgotten this node, and owner of slots it is none: under its old id they would drop it again and
+ * again, since a forgotten id is banned for a minute, and from 7.2 on the ban itself is gossiped
+ * (`clusterProcessPingExtensions`).
  */
 function isForgotten(topology: Topology, self: Self): boolean {
   const id = self.table && myselfOf(self.table)?.id;

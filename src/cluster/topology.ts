@@ -144,8 +144,8 @@ function isFailedByMajority(topology: Topology, id: string): boolean {
 }
 
 /**
- * Rule 2, second half: positive evidence that the node runs nowhere. A silent peer may be that very node, on its way at another
- * address; only when none is left, the address tells.
+ * Rule 2, second half: positive evidence that the node runs nowhere. A silent peer may be that very node, on its way at
+ * another address; only when none is left, the address tells.
  */
 export const isGone = (topology: Topology, id: string): boolean =>
   topology.isQuiet && hasLeftItsAddress(topology, id);

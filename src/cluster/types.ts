@@ -57,7 +57,10 @@ export interface Member {
   readonly pod?: PodFacts | undefined;
 }
 
-/** What the own data folder holds. `aof`: an append-only file that the configuration will load, thus every acknowledged write. */
+/**
+ * What the own data folder holds. `aof`: an append-only file that the configuration will load, thus every acknowledged
+ * write.
+ */
 export type DiskData = "none" | "rdb" | "aof";
 
 /** This node, not yet a server. */

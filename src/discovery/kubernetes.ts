@@ -142,8 +142,8 @@ function isSameOwner({ owner }: OwnPod, pod: Pod): boolean {
 }
 
 /**
- * Rule 7: the address of an ended pod may be somebody else's by now. So may that of one that is being deleted, once its containers have
- * ended; Kubernetes keeps it in its lists for a while.
+ * Rule 7: the address of an ended pod may be somebody else's by now. So may that of one that is being deleted, once its
+ * containers have ended; Kubernetes keeps it in its lists for a while.
  */
 function hasEnded({ metadata, status }: Pod): boolean {
   const containers = status?.containerStatuses ?? [];

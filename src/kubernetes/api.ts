@@ -1,8 +1,8 @@
 /**
  * Requests to the Kubernetes API: JSON over one kept connection, a deadline on each.
  *
- * Not through @kubernetes/client-node: loading it costs more CPU time than everything else in a boot together, and more memory than a
- * resident healer may have. It serves where that does not matter.
+ * Not through @kubernetes/client-node: loading it costs more CPU time than everything else in a boot together, and more
+ * memory than a resident healer may have. It serves where that does not matter.
  */
 import { Agent, type RequestOptions, request } from "node:https";
 import { codeOf, messageOf, RekindleError } from "../errors.ts";

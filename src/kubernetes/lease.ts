@@ -1,6 +1,6 @@
 /**
- * A Lease as a lock: one at a time founds or heals. Who holds it renews it; who sees it unchanged for its whole duration, by the own clock,
- * may take it (as Kubernetes' leader election does, which needs no clocks that agree).
+ * A Lease as a lock: one at a time founds or heals. Who holds it renews it; who sees it unchanged for its whole duration, by
+ * the own clock, may take it (as Kubernetes' leader election does, which needs no clocks that agree).
  */
 import { randomUUID } from "node:crypto";
 import { RekindleError } from "../errors.ts";

@@ -1,8 +1,12 @@
 /**
- * A Role that is made a moment after its Deployment, or a token that is just being renewed, mends itself: a fault counts only when it lasts.
+ * A Role that is made a moment after its Deployment, or a token that is just being renewed, mends itself: a fault counts
+ * only when it lasts.
  */
 export interface Patience {
-  /** @returns whether this fault, by its message, has been there for as long as one is patient; `undefined` is another outcome. */
+  /**
+   * @returns whether this fault, by its message, has been there for as long as one is patient; `undefined` is another
+   * outcome.
+   */
   isOver(fault: Error | undefined): boolean;
 }
 

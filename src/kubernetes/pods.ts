@@ -1,8 +1,9 @@
 /**
  * The pods behind a selector, kept current: listed once, then watched.
  *
- * Whatever ends a watch, an expired version (410), too many requests (429), a server that is away, is answered with a new list, with
- * growing pauses while it fails. What was known last is kept meanwhile: a pod that is not heard of is not a pod that is gone.
+ * Whatever ends a watch, an expired version (410), too many requests (429), a server that is away, is answered with a new
+ * list, with growing pauses while it fails. What was known last is kept meanwhile: a pod that is not heard of is not a pod
+ * that is gone.
  */
 import pRetry from "p-retry";
 import { type Api, ApiError, asLastingFault, describeTrouble, watchSeconds } from "./api.ts";

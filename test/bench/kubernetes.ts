@@ -1,6 +1,6 @@
 /**
- * npm run bench:kubernetes: how long a founding, a replacement, a rolling update and a lost alpha take on a real Kubernetes, under the
- * manifest's own limits (a tenth of a core, 200 MiB).
+ * npm run bench:kubernetes: how long a founding, a replacement, a rolling update and a lost alpha take on a real Kubernetes,
+ * under the manifest's own limits (a tenth of a core, 200 MiB).
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";

@@ -136,8 +136,8 @@ export async function benchRestarting(runs: number): Promise<Row> {
 }
 
 /**
- * A stand-in that ends at once: what is counted is the way to the server, not the server. It carries the whole of the real one,
- * which Rekindle reads to know what it can do.
+ * A stand-in that ends at once: what is counted is the way to the server, not the server. It carries the whole of the real
+ * one, which Rekindle reads to know what it can do.
  */
 function standIn(dir: string): string {
   const path = join(dir, "redis-server");
@@ -149,7 +149,10 @@ function standIn(dir: string): string {
   return path;
 }
 
-/** User and system time of a command and its children, in milliseconds, by bash's `time`; and the peak memory of its children. */
+/**
+ * User and system time of a command and its children, in milliseconds, by bash's `time`; and the peak memory of its
+ * children.
+ */
 async function measure(
   command: string,
   args: readonly string[],

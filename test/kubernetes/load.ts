@@ -1,6 +1,7 @@
 /**
- * What an application does, all the while something is done to the cluster: writes and reads through an ordinary ioredis cluster client,
- * remembers every write that was acknowledged, and reads all of them back at the end. Runs in a pod of its own.
+ * What an application does, all the while something is done to the cluster: writes and reads through an ordinary ioredis
+ * cluster client, remembers every write that was acknowledged, and reads all of them back at the end. Runs in a pod of its
+ * own.
  *
  * SIGUSR2 ends the load; one line `{"summary":…}` follows.
  */

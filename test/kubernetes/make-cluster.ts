@@ -1,9 +1,9 @@
 /**
  * Before the Kubernetes tests: finds a Kubernetes, or starts k3s where there is none, and puts the images there.
  *
- * `KUBECONFIG` names the cluster. Where it runs on this machine's Docker engine, the images are there as soon as they are built; into
- * k3s they are loaded; for any other, push them to its registry and name them in REKINDLE_TEST_IMAGES, separated by commas: the image, the same
- * on another server version, and the load.
+ * `KUBECONFIG` names the cluster. Where it runs on this machine's Docker engine, the images are there as soon as they are
+ * built; into k3s they are loaded; for any other, push them to its registry and name them in REKINDLE_TEST_IMAGES, separated
+ * by commas: the image, the same on another server version, and the load.
  */
 import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
@@ -24,6 +24,8 @@ declare module "vitest" {
   interface ProvidedContext {
     kubeconfig: string;
     testImages: TestImages;
+    /** The container that k3s runs in, where we have started it. */
+    k3s: string;
   }
 }
 
@@ -37,6 +39,7 @@ const ownImages: TestImages = {
 export default async function makeCluster(
   project: TestProject,
 ): Promise<(() => Promise<void>) | undefined> {
+  project.provide("k3s", "");
   if (process.env.REKINDLE_TEST_KUBERNETES !== "yes") {
     project.provide("kubeconfig", "");
     project.provide("testImages", ownImages);
@@ -59,7 +62,7 @@ export default async function makeCluster(
 
 async function startK3s(project: TestProject): Promise<() => Promise<void>> {
   const { K3sContainer } = await import("@testcontainers/k3s");
-  const k3s = await new K3sContainer("rancher/k3s:v1.34.1-k3s1").start();
+  const k3s = await new K3sContainer(process.env.REKINDLE_TEST_K3S ?? "").start();
   const folder = mkdtempSync(join(tmpdir(), "rekindle-k3s-"));
   const archive = join(folder, "images.tar");
   docker("save", "--output", archive, ...Object.values(ownImages));
@@ -68,6 +71,7 @@ async function startK3s(project: TestProject): Promise<() => Promise<void>> {
   const kubeconfig = join(folder, "kubeconfig");
   writeFileSync(kubeconfig, k3s.getKubeConfig(), { mode: 0o600 });
   project.provide("kubeconfig", kubeconfig);
+  project.provide("k3s", k3s.getId());
   return async () => {
     await k3s.stop();
     rmSync(folder, { recursive: true });

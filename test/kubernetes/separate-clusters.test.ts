@@ -18,7 +18,8 @@ onKubernetes(
   async () => {
     await using one = await createSite({ manifest: "deployment" });
     await using other = await createSite({ manifest: "deployment" });
-    // Out of its Deployment, which makes another; then gone without a word, so that its address is still in its cluster's tables.
+    // Out of its Deployment, which makes another; then gone without a word, so that its address is still in its cluster's
+    // tables.
     const stray = await one.podOf("beta");
     await core.patchNamespacedPod({
       name: nameOf(stray),

@@ -75,7 +75,7 @@ export function readManifest(manifest: SiteOptions["manifest"]): KubernetesObjec
 export async function createSite({ manifest, edit, isAwaited = true }: SiteOptions): Promise<Site> {
   const namespace = `rekindle-${randomBytes(4).toString("hex")}`;
   await core.createNamespace({ body: { metadata: { name: namespace } } });
-  const site = openSite(namespace, manifest);
+  const site = openSite(namespace);
   try {
     const shipped = readManifest(manifest);
     for (const object of shipped) object.metadata = { ...object.metadata, namespace };
@@ -156,7 +156,7 @@ const isReady = (pod: V1Pod): boolean =>
 export const nameOf = (pod: V1Pod): string => pod.metadata?.name ?? "";
 export const addressOf = (pod: V1Pod): string => pod.status?.podIP ?? "";
 
-function openSite(namespace: string, manifest: SiteOptions["manifest"]): Site {
+function openSite(namespace: string): Site {
   const workload = { name: "redis", namespace };
 
   const site: Site = {
@@ -213,10 +213,7 @@ function openSite(namespace: string, manifest: SiteOptions["manifest"]): Site {
       });
     },
     async kill(pod) {
-      const [runtime, id] = pod.status?.containerStatuses?.[0]?.containerID?.split("://") ?? [];
-      if (runtime !== "docker" || id === undefined)
-        throw new Error(`no way is known to kill a process of ${runtime} from outside`);
-      execFileSync("docker", ["kill", "--signal", "KILL", id], { stdio: "ignore" });
+      killContainer(pod.status?.containerStatuses?.[0]?.containerID ?? "");
     },
     async scale(replicas) {
       const { spec, ...rest } = await apps.readNamespacedDeploymentScale(workload);
@@ -264,8 +261,19 @@ function openSite(namespace: string, manifest: SiteOptions["manifest"]): Site {
       await core.deleteNamespace({ name: namespace });
     },
   };
-  void manifest;
   return site;
+}
+
+/** The tests' Kubernetes runs its containers on this machine's Docker engine, or is k3s in one of its containers. */
+function killContainer(containerId: string): void {
+  const [runtime, id = ""] = containerId.split("://");
+  const k3s = inject("k3s");
+  if (runtime === "docker")
+    execFileSync("docker", ["kill", "--signal", "KILL", id], { stdio: "ignore" });
+  else if (k3s !== "") {
+    const pid = `crictl inspect --output go-template --template '{{.info.pid}}' ${id}`;
+    execFileSync("docker", ["exec", k3s, "sh", "-c", `kill -9 $(${pid})`], { stdio: "ignore" });
+  } else throw new Error(`no way is known to kill a process of ${runtime} from outside`);
 }
 
 async function startLoad(namespace: string): Promise<Load> {

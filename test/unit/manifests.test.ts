@@ -1,6 +1,6 @@
 /**
- * The manifests against the schema of a current Kubernetes, as its official client has it. Against 1.20 they are held by the tests that
- * create them there.
+ * The manifests against the schema of a current Kubernetes, as its official client has it. Against 1.20 they are held by the
+ * tests that create them there.
  */
 import { readFileSync } from "node:fs";
 import * as kubernetes from "@kubernetes/client-node";

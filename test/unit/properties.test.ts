@@ -1,6 +1,6 @@
 /**
- * Any order of crashes, replacements, partitions, stale looks and cut-off actions: the rules hold, and a quiet system converges.
- * Repeatable as it is; REKINDLE_PROPERTY_RUNS runs more of them, REKINDLE_PROPERTY_SEED others.
+ * Any order of crashes, replacements, partitions, stale looks and cut-off actions: the rules hold, and a quiet system
+ * converges. Repeatable as it is; REKINDLE_PROPERTY_RUNS runs more of them, REKINDLE_PROPERTY_SEED others.
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -181,8 +181,8 @@ function expectOneOwner(world: World): void {
 }
 
 /**
- * Whoever owns slots still exists, a majority of them at least. Where too many alphas are gone with their disks, no election can
- * be won any more, and Rekindle waits for a person.
+ * Whoever owns slots still exists, a majority of them at least. Where too many alphas are gone with their disks, no election
+ * can be won any more, and Rekindle waits for a person.
  */
 function canVote(world: World): boolean {
   const servers = serversOf(world);

@@ -1,6 +1,6 @@
 /**
- * Pods in the simulation: entrypoints that look, decide with the real planner, and act on what may be old news by then; and the
- * servers that they become.
+ * Pods in the simulation: entrypoints that look, decide with the real planner, and act on what may be old news by then; and
+ * the servers that they become.
  */
 import { type Address, sameAddress } from "../../src/address.ts";
 import { blankId } from "../../src/cluster/build-table.ts";
