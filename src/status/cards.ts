@@ -90,7 +90,7 @@ function renderNode(node: StatusNode, width: number, paint: Paint): readonly str
 /** On Kubernetes: where it runs, and from which template it was made. */
 function renderPlace({ kubernetesNode, template }: StatusNode, width: number): readonly string[] {
   if (kubernetesNode === undefined) return [];
-  return [clip(`  on ${kubernetesNode}, template ${template}`, width)];
+  return [clip(`  on ${kubernetesNode}, ${template}`, width)];
 }
 
 export function conditionOf(node: StatusNode): string {

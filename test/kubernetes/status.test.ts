@@ -30,7 +30,7 @@ onKubernetes(
 
     const picture = await site.exec(pod as V1Pod, "rekindle", "status");
     expect(picture.output).toContain(nameOf(pod as V1Pod));
-    expect(picture.output).toMatch(/on \S+, template [0-9a-z]+/);
+    expect(picture.output).toMatch(/on \S+, [0-9a-z]+/);
   },
 );
 
