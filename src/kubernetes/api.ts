@@ -106,7 +106,9 @@ function exchange(
           if (isSuccess) onText(part);
           else refusal += part;
         } catch (thrown) {
-          sent.destroy(thrown as Error);
+          // Destroyed after its last byte, a request tells no error of its own.
+          failed(thrown as Error);
+          sent.destroy();
         }
       });
       answer.on("end", () => {
