@@ -154,7 +154,10 @@ function readLeaving(own: Member, views: readonly PeerView[], unchangedMs: numbe
   });
   const awaited = views.filter(
     (view) =>
-      !isLeaving(view) && view.pod !== undefined && !members.some(({ name }) => name === view.name),
+      !isLeaving(view) &&
+      view.pod?.isTroubled !== true &&
+      view.pod !== undefined &&
+      !members.some(({ name }) => name === view.name),
   );
   return { own, topology, awaited, unchangedMs };
 }

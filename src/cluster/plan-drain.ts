@@ -9,7 +9,7 @@ import { compareNames } from "../address.ts";
 import { isTogether } from "./match-betas.ts";
 import { describeSlots, myselfOf } from "./nodes.ts";
 import type { Shard } from "./shards.ts";
-import { entryOf, isLeaving, nameOf, type Topology } from "./topology.ts";
+import { entryOf, isLeaving, type Topology } from "./topology.ts";
 import type { Member, PeerView, Plan, Step } from "./types.ts";
 
 export interface Leaving {
@@ -22,7 +22,7 @@ export interface Leaving {
 }
 
 /** A newcomer may have written this node down a moment ago; it is told as soon as it answers. */
-const newcomerMs = 3_000;
+const newcomerMs = 8_000;
 
 export function planDrain(leaving: Leaving): Plan {
   const { own, topology, awaited } = leaving;
@@ -83,7 +83,7 @@ function compareHeirs(a: Member, b: Member, own: Member): number {
   );
 }
 
-function leave({ own, topology, awaited, unchangedMs }: Leaving, known: readonly Member[]): Plan {
+function leave({ own, awaited, unchangedMs }: Leaving, known: readonly Member[]): Plan {
   const { id } = own.seen;
   const behind = known.filter((member) => (entryOf(member, id)?.slots.length ?? 0) > 0);
   if (behind.length > 0)
@@ -95,7 +95,7 @@ function leave({ own, topology, awaited, unchangedMs }: Leaving, known: readonly
     .filter((member) => entryOf(member, id))
     .map((at): Step => ({ kind: "forget", at, id }));
   if (steps.length > 0)
-    return { kind: "act", reason: `leaving: ${nameOf(topology, id)} is forgotten by all`, steps };
+    return { kind: "act", reason: `leaving: ${own.name} is forgotten by all`, steps };
   if (awaited.length > 0 && unchangedMs < newcomerMs)
     return { kind: "wait", reason: `${namesOf(awaited)} may know this node when it answers` };
   return { kind: "done", reason: "this node has left the cluster" };

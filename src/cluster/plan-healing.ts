@@ -9,6 +9,7 @@ import {
   canComeBack,
   entryOf,
   isGoneOrFailed,
+  isLeaving,
   knowsAt,
   nameOf,
   type Topology,
@@ -80,6 +81,23 @@ export function awaitGhosts(
   if (id === undefined) return undefined;
   const reason = `${nameOf(topology, id)} is no peer any more, but a peer may still have a link to it`;
   return { kind: "wait", reason };
+}
+
+/**
+ * An alpha is about to hand its slots over and to be forgotten. Who wrote it down now would have to be told to forget it again;
+ * a moment later there is nothing to write down.
+ */
+export function awaitHandOver(
+  { policy, unchangedMs }: Observation,
+  topology: Topology,
+): Plan | undefined {
+  if (unchangedMs >= policy.peerWaitMs) return undefined;
+  for (const { alpha, betas } of topology.shards) {
+    const heir = betas.find((beta) => beta.seen.inSync && !isLeaving(beta));
+    if (alpha && heir && isLeaving(alpha))
+      return { kind: "wait", reason: `${alpha.name} is leaving, and hands its slots over` };
+  }
+  return undefined;
 }
 
 const isGhost = (topology: Topology, id: string): boolean =>

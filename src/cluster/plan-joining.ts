@@ -9,7 +9,7 @@ import { becomeTable } from "./build-table.ts";
 import { chooseAlphas, countBetas, type Newcomer } from "./choose-alphas.ts";
 import { bestBeta, canBeElected } from "./election.ts";
 import { describeSlots, type SlotRange } from "./nodes.ts";
-import { awaitGhosts, forgetGhosts, healSteps } from "./plan-healing.ts";
+import { awaitGhosts, awaitHandOver, forgetGhosts, healSteps } from "./plan-healing.ts";
 import { awaitAgreement, introduce } from "./plan-introductions.ts";
 import { type Shard, slotsWithoutOwner } from "./shards.ts";
 import {
@@ -31,6 +31,7 @@ export function planJoining(observation: Observation, topology: Topology, self: 
     adoptIdleNodes(observation, topology, self) ??
     replaceLostShard(observation, topology, self) ??
     awaitSilent(topology, self) ??
+    awaitHandOver(observation, topology) ??
     forgetGhosts(observation, topology) ??
     awaitGhosts(observation, topology) ??
     joinAsBeta(observation, topology, self)

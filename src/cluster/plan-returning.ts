@@ -7,7 +7,7 @@ import { chooseAlphas } from "./choose-alphas.ts";
 import { guardData } from "./guard-data.ts";
 import { isAlpha, myselfOf, type NodeEntry, type NodeTable } from "./nodes.ts";
 import { planFounding } from "./plan-founding.ts";
-import { forgetGhosts, healSteps } from "./plan-healing.ts";
+import { awaitHandOver, forgetGhosts, healSteps } from "./plan-healing.ts";
 import { awaitAgreement } from "./plan-introductions.ts";
 import {
   canComeBack,
@@ -41,6 +41,7 @@ export function planReturning(
     awaitAddresses(observation, topology) ??
     awaitFirstAnswer(observation, topology) ??
     awaitPeers(observation, topology, self, own) ??
+    awaitHandOver(observation, topology) ??
     forgetGhosts(observation, topology) ??
     comeBack(observation, topology, self, role)
   );

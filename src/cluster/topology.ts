@@ -41,7 +41,7 @@ export interface Topology extends Clusters {
 export function readTopology(observation: Observation): Topology {
   const { self, peers } = observation;
   const clusters = separateClusters(peers, self);
-  const { members } = clusters;
+  const members = clusters.members.filter((member) => !isRetired(member, clusters.members));
   const absent = collectAbsent(members, self);
   const tables = [
     ...members.map((member) => member.seen.table),
@@ -58,6 +58,7 @@ export function readTopology(observation: Observation): Topology {
   const coming = peers.filter((peer) => [...silent, ...starting].includes(peer));
   return {
     ...clusters,
+    members,
     self,
     silent,
     unaddressed,
@@ -80,6 +81,17 @@ export function readTopology(observation: Observation): Topology {
 
 /** Its pod was deleted and is ending. */
 export const isLeaving = ({ pod }: Pick<PeerView, "pod">): boolean => pod?.isLeaving === true;
+
+/**
+ * A leaving beta whose alpha answers: nobody needs it any more, and the others are about to forget it. It counts as absent;
+ * introduced to anybody, it would be back in the tables that it has just been taken out of.
+ */
+function isRetired(member: Member, all: readonly Member[]): boolean {
+  const own = myselfOf(member.seen.table);
+  if (!isLeaving(member) || own === undefined || own.slots.length > 0) return false;
+  const alpha = all.find(({ seen }) => seen.id === own.alphaId);
+  return alpha !== undefined && (myselfOf(alpha.seen.table)?.slots.length ?? 0) > 0;
+}
 
 /** The entry of `id` in a member's table. */
 export function entryOf(member: Member, id: string): NodeEntry | undefined {

@@ -47,7 +47,11 @@ export interface Status {
   readonly warnings: readonly string[];
 }
 
-export function describeStatus(views: readonly PeerView[]): Status {
+export function describeStatus(seen: readonly PeerView[]): Status {
+  // Who is about to leave is still there to be seen.
+  const views = seen.map((view) =>
+    view.pod ? { ...view, pod: { ...view.pod, isLeaving: false } } : view,
+  );
   const policy = {
     nodes: views.length,
     replicas: 0,

@@ -111,7 +111,7 @@ describe("a beta leaves", () => {
     const topology = readTopology(observation(undefined, [view, ...others]));
     const at = (unchangedMs: number) =>
       planDrain({ own: view as Member, topology, awaited: [newcomer], unchangedMs }).kind;
-    expect([at(0), at(2_900), at(3_100)]).toEqual(["wait", "wait", "done"]);
+    expect([at(0), at(7_900), at(8_100)]).toEqual(["wait", "wait", "done"]);
   });
 });
 

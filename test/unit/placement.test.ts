@@ -148,4 +148,51 @@ describe("leaving pods", () => {
     const topology = readTopology(observation(undefined, [...pods("abcef", {}, without), silent]));
     expect([topology.silent, topology.isQuiet]).toEqual([[], true]);
   });
+
+  test("that hand over just now are waited for: a moment later they need not be written down", () => {
+    const joining = { ...self("9"), pod: facts() };
+    const decide = (unchangedMs: number, some: Pods) =>
+      plan(observation(joining, pods("abcdef", some), { unchangedMs })).kind;
+    const handing = { a: { isLeaving: true } };
+    expect([decide(0, handing), decide(10_000, handing)]).toEqual(["wait", "become"]);
+    // Without a beta that stays the alpha waits for us.
+    const both = pods("abcdef", { a: { isLeaving: true }, d: { isLeaving: true } });
+    expect(plan(observation(joining, both)).reason).not.toContain("hands its slots over");
+  });
+
+  describe("that have handed over", () => {
+    // f was drained: c has forgotten it, the others have not yet.
+    const without = sixNodes.filter(({ letter }) => letter !== "f");
+    const retired = (forgetful: string): readonly PeerView[] =>
+      [..."abcdef"].map((letter) => ({
+        ...answered(letter, forgetful.includes(letter) ? without : sixNodes),
+        pod: facts({ isLeaving: letter === "f" }),
+      }));
+    const joining = { ...self("9"), pod: facts() };
+
+    test("are introduced to nobody: they would be back in the tables that they were taken out of", () => {
+      const decision = plan(observation(joining, retired("abcde")));
+      const steps = decision.kind === "become" ? decision.steps : [];
+      expect(decision.kind).toBe("become");
+      const involved = steps.flatMap((step) => [
+        step.at.name,
+        ...(step.kind === "meet" && step.whom.seen ? [step.whom.name] : []),
+      ]);
+      expect(involved).not.toContain(nameOf("f"));
+    });
+    test("are not in the table of a node that joins", () => {
+      const decision = plan(observation(joining, retired("abcde")));
+      const ids = decision.kind === "become" ? decision.table?.nodes.map(({ id }) => id) : [];
+      expect(ids).toContain(idOf("e"));
+      expect(ids).not.toContain(idOf("f"));
+    });
+    test("are waited for while a peer still knows them: it would tell", () => {
+      expect(plan(observation(joining, retired("abc"))).kind).toBe("wait");
+    });
+    test("rule 3: not one whose alpha is gone, which may hold the only copy", () => {
+      const peers = retired("").filter(({ name }) => name !== nameOf("c"));
+      const topology = readTopology(observation(joining, peers));
+      expect(topology.members.map(({ name }) => name)).toContain(nameOf("f"));
+    });
+  });
 });
