@@ -15,7 +15,7 @@ import {
   discoveryOf,
   readClusterSettings,
 } from "../cluster/settings.ts";
-import { explain, isRekindleError, messageOf, RekindleError } from "../errors.ts";
+import { isRekindleError, messageOf, RekindleError } from "../errors.ts";
 import { drawNodeId, writeWhole } from "../files.ts";
 import { createLog } from "../log.ts";
 import { becomeServer } from "../redis/become.ts";
@@ -30,7 +30,7 @@ import {
 } from "../redis/user-configuration.ts";
 import type { Flags } from "../settings.ts";
 import { version } from "../version.ts";
-import { findSurroundings, type Surroundings } from "./surroundings.ts";
+import { findSurroundings, type Surroundings, tellRefusal } from "./surroundings.ts";
 
 export const descriptions = clusterSettingDescriptions;
 
@@ -40,7 +40,7 @@ const askDeadlineMs = 1_000;
 /** Does not return where all goes well: the process is the server by then. */
 export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise<number> {
   endOnSignals();
-  const settings = readClusterSettings(flags, environment);
+  const settings = await readOrTell(flags, environment);
   const plainLog = createLog(settings.logLevel, settings.logFormat);
   plainLog.info("start", `rekindle ${version} cluster`, {
     dir: resolve(settings.dir),
@@ -55,8 +55,17 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
     await new Promise((resolve) => setImmediate(resolve));
     becomeServer(start.server, start.configurationFile, environment);
   } catch (thrown) {
-    if (isRekindleError(thrown)) surroundings.tell("Refused", explain(thrown), true);
+    if (isRekindleError(thrown)) await surroundings.tellRefusal(thrown);
     await surroundings.close();
+    throw thrown;
+  }
+}
+
+async function readOrTell(flags: Flags, environment: NodeJS.ProcessEnv): Promise<ClusterSettings> {
+  try {
+    return readClusterSettings(flags, environment);
+  } catch (thrown) {
+    if (isRekindleError(thrown)) await tellRefusal(thrown, flags, environment);
     throw thrown;
   }
 }

@@ -10,9 +10,11 @@ import {
 } from "../cluster/settings.ts";
 import type { Discovery } from "../discovery/discovery.ts";
 import type { KubernetesDiscovery } from "../discovery/kubernetes.ts";
+import { explain, type RekindleError } from "../errors.ts";
+import { isInPod } from "../kubernetes/access.ts";
 import { kubernetesSettingDescriptions } from "../kubernetes/settings.ts";
-import { type Log, withReports } from "../log.ts";
-import type { Settings } from "../settings.ts";
+import { createLog, type Log, withReports } from "../log.ts";
+import { type Flags, readSettings, type Settings } from "../settings.ts";
 
 const { port, busPort, address, ipFamily, onNewTemplate } = clusterSettingDescriptions;
 
@@ -35,8 +37,8 @@ export interface Surroundings {
   readonly log: Log;
   /** When Kubernetes will kill this pod, in milliseconds since 1970; undefined while it is not to end. */
   endsAt(): number | undefined;
-  /** An Event on the pod. */
-  tell(report: string, message: string, isWarning: boolean): void;
+  /** The Event that says why this process ends, also where nothing was asked of Kubernetes before. */
+  tellRefusal(thrown: RekindleError): Promise<void>;
   /** Waits a moment for Events that are under way, and lets go of everything. */
   close(): Promise<void>;
 }
@@ -57,7 +59,7 @@ export async function findSurroundings(
     lock: noLock,
     log,
     endsAt: () => undefined,
-    tell: () => {},
+    tellRefusal: () => Promise.resolve(),
     close: () => Promise.resolve(),
   };
   switch (discoveryOf(settings, environment)) {
@@ -100,10 +102,11 @@ export async function inKubernetes(
     patienceMs: settings.peerWait,
   });
   const events = once(() => {
-    const own = discovery.own();
-    return own && createPodEvents(api, own.pod, () => randomBytes(8).toString("hex"));
+    const pod = discovery.pod();
+    return pod && createPodEvents(api, pod, () => randomBytes(8).toString("hex"));
   });
-  const tell: Surroundings["tell"] = (...told) => events()?.tell(...told);
+  const tell = (report: string, message: string, isWarning: boolean) =>
+    events()?.tell(report, message, isWarning);
   const lock = once(() => {
     const name = leaseName(discovery, settings.onNewTemplate === "fresh");
     const who = { pod: access.pod, verb };
@@ -119,12 +122,33 @@ export async function inKubernetes(
     },
     log: withReports(log, tell),
     endsAt: () => Date.parse(discovery.own()?.pod.metadata.deletionTimestamp ?? "") || undefined,
-    tell,
+    async tellRefusal(thrown) {
+      await discovery.findPod();
+      tell("Refused", explain(thrown), true);
+    },
     async close() {
       await events()?.flush(lastWordsMs);
       discovery.close();
     },
   };
+}
+
+/** For what is refused before anything around this process was looked at: settings that do not fit. */
+export async function tellRefusal(
+  thrown: RekindleError,
+  flags: Flags,
+  environment: NodeJS.ProcessEnv,
+): Promise<void> {
+  if (!isInPod(environment)) return;
+  try {
+    const settings = readSettings(whereaboutsDescriptions, flags, environment);
+    const log = createLog("error", "auto");
+    const around = await inKubernetes({ ...settings, peerWait: 0 }, environment, log, "cluster");
+    await around.tellRefusal(thrown);
+    await around.close();
+  } catch {
+    // What was refused is said in the log in any case.
+  }
 }
 
 /** One Lease for each cluster: where every template is one, its hash tells them apart. */

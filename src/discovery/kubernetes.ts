@@ -36,6 +36,10 @@ export interface KubernetesOptions {
 export interface KubernetesDiscovery extends Discovery {
   /** The own pod and its owner, once the API server has told. */
   own(): OwnPod | undefined;
+  /** The own pod alone, whoever owns it: asks for it where it is not known yet, and gives nothing where that fails. */
+  findPod(): Promise<Pod | undefined>;
+  /** The same, without asking. */
+  pod(): Pod | undefined;
   close(): void;
 }
 
@@ -53,6 +57,7 @@ export function discoverKubernetes(options: KubernetesOptions): KubernetesDiscov
   const { api, patienceMs } = options;
   const patience = createPatience(patienceMs, () => performance.now());
   let own: OwnPod | undefined;
+  let ownPod: Pod | undefined;
   let store: PodStore | undefined;
 
   async function openStore(): Promise<PodStore> {
@@ -74,13 +79,17 @@ export function discoverKubernetes(options: KubernetesOptions): KubernetesDiscov
     );
   };
 
+  /** By a list of one: the right to list is needed anyway, the right to get is not. */
+  async function listOwnPod({ access }: KubernetesOptions): Promise<Pod | undefined> {
+    const name = encodeURIComponent(`metadata.name=${access.pod}`);
+    const path = `/api/v1/namespaces/${access.namespace}/pods?fieldSelector=${name}`;
+    ownPod = (await api.send<PodList>("GET", path)).items[0];
+    return ownPod;
+  }
+
   async function findOwnPod({ access }: KubernetesOptions): Promise<OwnPod> {
-    // By a list of one: the right to list is needed anyway, the right to get is not.
-    const path = `/api/v1/namespaces/${access.namespace}/pods?fieldSelector=${encodeURIComponent(`metadata.name=${access.pod}`)}`;
-    const { items } = await api
-      .send<PodList>("GET", path)
-      .catch(withRule({ verb: "list", group: "", resource: "pods" }));
-    const [pod] = items;
+    const rule = { verb: "list", group: "", resource: "pods" } as const;
+    const pod = await listOwnPod(options).catch(withRule(rule));
     if (pod !== undefined) return { pod, owner: ownerOf(pod), template: templateOf(pod) };
     const fault = new RekindleError(
       "configuration",
@@ -107,6 +116,8 @@ export function discoverKubernetes(options: KubernetesOptions): KubernetesDiscov
       return { self: undefined, selfWaitingFor: why, others: [] };
     },
     own: () => own,
+    pod: () => ownPod,
+    findPod: async () => ownPod ?? (await listOwnPod(options).catch(() => undefined)),
     close() {
       store?.close();
       api.close();
