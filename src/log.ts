@@ -31,33 +31,23 @@ export function withReports(
   log: Log,
   tell: (report: string, message: string, isWarning: boolean) => void,
 ): Log {
-  const at = (level: LogLevel) => (event: LogEvent, message: string, fields?: LogFields) => {
+  return logOf(log.level, (level) => (event, message, fields) => {
     log[level](event, message, fields);
     if (typeof fields?.report === "string")
       tell(fields.report, message, level === "warn" || level === "error");
-  };
-  return {
-    level: log.level,
-    debug: at("debug"),
-    info: at("info"),
-    warn: at("warn"),
-    error: at("error"),
-  };
+  });
 }
 
 /** Every line to both. */
 export function teeLogs(one: Log, other: Log): Log {
-  const at = (level: LogLevel) => (event: LogEvent, message: string, fields?: LogFields) => {
-    one[level](event, message, fields);
-    other[level](event, message, fields);
-  };
-  return {
-    level: one.level,
-    debug: at("debug"),
-    info: at("info"),
-    warn: at("warn"),
-    error: at("error"),
-  };
+  return logOf(one.level, (level) => (...line) => {
+    one[level](...line);
+    other[level](...line);
+  });
+}
+
+function logOf(level: LogLevel, at: (level: LogLevel) => Log["info"]): Log {
+  return { level, debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
 const levels: readonly LogLevel[] = ["debug", "info", "warn", "error"];
@@ -68,11 +58,10 @@ const levels: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 export function createLog(level: LogLevel, format: LogFormat, fd = 1): Log {
   const readable = format === "text" || (format === "auto" && isTerminal(fd));
   const render = readable ? renderText : renderJson;
-  const at = (lineLevel: LogLevel) => (event: LogEvent, message: string, fields?: LogFields) => {
+  return logOf(level, (lineLevel) => (event, message, fields) => {
     if (levels.indexOf(lineLevel) < levels.indexOf(level)) return;
     writeAll(fd, `${render(new Date(), lineLevel, event, message, fields ?? {})}\n`);
-  };
-  return { level, debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+  });
 }
 
 /** A character device, as near as a boot needs to know; loading node:tty for the last word costs 2 ms. */
