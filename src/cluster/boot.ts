@@ -1,6 +1,7 @@
 /**
  * Observe, plan, act, until the plan says what to become.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import type { Address } from "../address.ts";
 import type { Discovery, Peers } from "../discovery/discovery.ts";
 import { RekindleError } from "../errors.ts";
@@ -141,5 +142,3 @@ function readSelf(peers: Peers, files: DataFiles, log: Log): Self {
 function pauseMs(waitedMs: number): number {
   return Math.min(1_000, Math.max(20, waitedMs / 50));
 }
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

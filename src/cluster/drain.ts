@@ -1,9 +1,10 @@
 /**
  * Observe, plan, act, until this node has left its cluster or its time is up.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import { type Address, busPortDistance, formatAddress, sameAddress } from "../address.ts";
+import { withDeadline } from "../deadline.ts";
 import type { Discovery, Peer, Peers } from "../discovery/discovery.ts";
-import { withDeadline } from "../discovery/fixed.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
@@ -106,8 +107,6 @@ function createPeerFinder({ discovery, log }: DrainOptions): () => Promise<Peers
     return known;
   };
 }
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const nameOfSelf = (peers: Peers, { address }: DrainOptions): string =>
   peers.self?.name ?? formatAddress(address);

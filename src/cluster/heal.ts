@@ -1,6 +1,7 @@
 /**
  * The resident healer: looks now and then, and mends under the lock what has lasted.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import type { Discovery } from "../discovery/discovery.ts";
 import type { Log } from "../log.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
@@ -70,24 +71,10 @@ export async function heal(options: HealOptions): Promise<void> {
       // All healers of a cluster at the same moment would be one burst of questions.
       const pauseMs =
         decision.kind === "act" ? mendingMs : intervalMs * (0.8 + 0.4 * Math.random());
-      await pause(pauseMs, signal);
+      await pause(pauseMs, undefined, { signal }).catch(() => {}); // Aborted: the loop ends.
     }
   } finally {
     observer.close();
     await lock.release();
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener(
-      "abort",
-      () => {
-        clearTimeout(timer);
-        resolve();
-      },
-      { once: true },
-    );
-  });
 }

@@ -6,9 +6,9 @@
 import { type LookupAddress, lookup } from "node:dns";
 import { isIPv6 } from "node:net";
 import { busPortDistance, compareNames, formatAddress } from "../address.ts";
+import { withDeadline } from "../deadline.ts";
 import { codeOf, messageOf } from "../errors.ts";
 import { type Discovery, ownAddresses, type Peers } from "./discovery.ts";
-import { withDeadline } from "./fixed.ts";
 
 export interface DnsOptions {
   readonly name: string;

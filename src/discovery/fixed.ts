@@ -5,6 +5,7 @@ import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { type Address, compareNames, type Endpoint, parseEndpoint } from "../address.ts";
+import { withDeadline } from "../deadline.ts";
 import { codeOf, messageOf, RekindleError } from "../errors.ts";
 import { type Discovery, ownAddresses, type Peer } from "./discovery.ts";
 
@@ -81,19 +82,6 @@ export async function resolveEndpoint(
       address: undefined,
       waitingFor: `"${host}" does not resolve (${codeOf(thrown) ?? messageOf(thrown)})`,
     };
-  }
-}
-
-/** getaddrinfo cannot be cancelled; what is late is given up. */
-export async function withDeadline<T>(promise: Promise<T>, deadlineMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${deadlineMs} ms`)), deadlineMs);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -2,6 +2,7 @@
  * Discovery from the Kubernetes API: the pods of the own Deployment or StatefulSet.
  */
 import { type Address, busPortDistance, compareNames } from "../address.ts";
+import { withDeadline } from "../deadline.ts";
 import { RekindleError } from "../errors.ts";
 import type { Access } from "../kubernetes/access.ts";
 import { type Api, asLastingFault, describeTrouble, type Rule } from "../kubernetes/api.ts";
@@ -17,7 +18,6 @@ import {
   templateOf,
 } from "../kubernetes/workload.ts";
 import { type Discovery, ownAddresses, type Peer, type Peers, type PodFacts } from "./discovery.ts";
-import { withDeadline } from "./fixed.ts";
 
 export interface KubernetesOptions {
   readonly access: Pick<Access, "pod" | "namespace">;

@@ -1,6 +1,7 @@
 /**
  * Events on the own pod, so that `kubectl describe pod` tells what happened to it.
  */
+import { withDeadline } from "../deadline.ts";
 import type { Api } from "./api.ts";
 import type { Pod } from "./types.ts";
 
@@ -50,12 +51,7 @@ export function createPodEvents(api: Api, pod: Pod, drawSuffix: () => string): P
       underWay.add(sent);
     },
     async flush(deadlineMs) {
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise((resolve) => {
-        timer = setTimeout(resolve, deadlineMs);
-      });
-      await Promise.race([Promise.all(underWay), late]);
-      clearTimeout(timer);
+      await withDeadline(Promise.all(underWay), deadlineMs).catch(() => {});
     },
   };
 }

@@ -5,6 +5,7 @@
  * list, with growing pauses while it fails. What was known last is kept meanwhile: a pod that is not heard of is not a pod
  * that is gone.
  */
+import { setTimeout as pause } from "node:timers/promises";
 import pRetry from "p-retry";
 import { type Api, ApiError, asLastingFault, describeTrouble, watchSeconds } from "./api.ts";
 import { createPatience } from "./patience.ts";
@@ -74,7 +75,7 @@ export function followPods(api: Api, selector: string, patienceMs: number): PodS
         else if (type !== "BOOKMARK") pods?.set(pod.metadata.name, pod);
       });
       // A server that ends each watch at once is not asked in a circle.
-      await pause(100, ended.signal);
+      await pause(100, undefined, { signal: ended.signal });
     }
   }
 
@@ -89,14 +90,14 @@ export function followPods(api: Api, selector: string, patienceMs: number): PodS
         async onFailedAttempt({ error }) {
           failed(error, "list");
           if (error instanceof ApiError && error.retryAfterMs !== undefined)
-            await pause(Math.min(error.retryAfterMs, 30_000), ended.signal);
+            await pause(Math.min(error.retryAfterMs, 30_000), undefined, { signal: ended.signal });
         },
       });
       await watchFrom(version).catch((thrown: unknown) => {
         if (!(thrown instanceof ApiError && thrown.status === 410)) failed(thrown, "watch");
       });
       ended.signal.throwIfAborted();
-      await pause(100 + 200 * Math.random(), ended.signal);
+      await pause(100 + 200 * Math.random(), undefined, { signal: ended.signal });
     }
   }
   follow().catch((thrown: unknown) => {
@@ -113,18 +114,4 @@ export function followPods(api: Api, selector: string, patienceMs: number): PodS
     settled,
     close: () => ended.abort(new Error("closed")),
   };
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener(
-      "abort",
-      () => {
-        clearTimeout(timer);
-        reject(signal.reason as Error);
-      },
-      { once: true },
-    );
-  });
 }
