@@ -13,7 +13,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import { codeOf } from "./errors.ts";
+import { codeOf, messageOf, RekindleError } from "./errors.ts";
 
 /** Writes beside the target, syncs, and renames over it; a kill at any moment leaves the old file or the new one. */
 export function writeWhole(path: string, text: string, mode: number): void {
@@ -64,5 +64,26 @@ export function removeIfEmpty(folder: string): void {
     rmdirSync(folder);
   } catch (thrown) {
     if (!["ENOTEMPTY", "EEXIST", "ENOENT"].includes(codeOf(thrown) ?? "")) throw thrown;
+  }
+}
+
+/**
+ * The bytes of a file that a setting names.
+ *
+ * @param what it is, for the message.
+ * @throws RekindleError where it cannot be read.
+ */
+export function readGiven(path: string, what: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (thrown) {
+    throw new RekindleError(
+      "configuration",
+      `${what} ${path} cannot be read: ${messageOf(thrown)}`,
+      {
+        hint: "check the path, and that this user may read it",
+        cause: thrown,
+      },
+    );
   }
 }

@@ -1,24 +1,14 @@
 /**
  * `rekindle drain`: the preStop hook of every node. Hands its slots over, and has the others forget it.
  */
-
 import { openSync, readFileSync } from "node:fs";
 import { drain, ownAddress } from "../cluster/drain.ts";
-import { type ClusterSettings, clusterSettingDescriptions } from "../cluster/settings.ts";
+import type { ClusterSettings } from "../cluster/settings.ts";
 import { exitCodes, messageOf } from "../errors.ts";
-import { isInPod } from "../kubernetes/access.ts";
 import { createLog, type Log, teeLogs } from "../log.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
 import { duration, type Flags, readSettings } from "../settings.ts";
-import {
-  inKubernetes,
-  type Surroundings,
-  type Whereabouts,
-  whereaboutsDescriptions,
-} from "./surroundings.ts";
-
-const { user, passwordFile, tlsCert, tlsKey, tlsCa, logLevel, logFormat } =
-  clusterSettingDescriptions;
+import { askKubernetes, connectionDescriptions, whereaboutsDescriptions } from "./surroundings.ts";
 
 export const descriptions = {
   gracePeriod: duration(
@@ -27,13 +17,7 @@ export const descriptions = {
     "25s",
   ),
   ...whereaboutsDescriptions,
-  user,
-  passwordFile,
-  tlsCert,
-  tlsKey,
-  tlsCa,
-  logLevel,
-  logFormat,
+  ...connectionDescriptions,
 } as const;
 
 const askDeadlineMs = 1_000;
@@ -46,8 +30,11 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
   const settings = readSettings(descriptions, flags, environment);
   const startedAt = Date.now();
   const plainLog = createDrainLog(settings);
-  const surroundings = await around(settings, environment, plainLog);
-  const { log } = surroundings ?? { log: plainLog };
+  // Without Kubernetes the node's own table has to do.
+  const surroundings = await askKubernetes(settings, environment, plainLog, "drain", (thrown) =>
+    plainLog.warn("observed", `Kubernetes cannot be asked: ${messageOf(thrown)}`),
+  );
+  const log = surroundings?.log ?? plainLog;
   const endsAt = () => surroundings?.endsAt() ?? startedAt + settings.gracePeriod;
   const { kind, reason } = await drain({
     address: ownAddress(settings.address, settings.port),
@@ -81,20 +68,5 @@ function createDrainLog({
     return teeLogs(own, createLog(logLevel, "json", openSync("/proc/1/fd/1", "a")));
   } catch {
     return own; // Not in a container, or another user's.
-  }
-}
-
-/** Without Kubernetes the node's own table has to do. */
-async function around(
-  settings: Whereabouts,
-  environment: NodeJS.ProcessEnv,
-  log: Surroundings["log"],
-): Promise<Surroundings | undefined> {
-  if (!isInPod(environment)) return undefined;
-  try {
-    return await inKubernetes({ ...settings, peerWait: 0 }, environment, log, "drain");
-  } catch (thrown) {
-    log.warn("observed", `Kubernetes cannot be asked: ${messageOf(thrown)}`);
-    return undefined;
   }
 }

@@ -8,11 +8,13 @@ import { createLog } from "../log.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
 import { duration, type Flags, onOff, readSettings } from "../settings.ts";
 import { version } from "../version.ts";
-import { findSurroundings, whereaboutsDescriptions } from "./surroundings.ts";
+import {
+  connectionDescriptions,
+  findSurroundings,
+  whereaboutsDescriptions,
+} from "./surroundings.ts";
 
 const { discovery, peers, dns, nodeTimeout, peerWait } = clusterSettingDescriptions;
-const { user, passwordFile, tlsCert, tlsKey, tlsCa, logLevel, logFormat } =
-  clusterSettingDescriptions;
 
 export const descriptions = {
   heal: onOff(
@@ -25,13 +27,7 @@ export const descriptions = {
   ...whereaboutsDescriptions,
   nodeTimeout,
   peerWait,
-  user,
-  passwordFile,
-  tlsCert,
-  tlsKey,
-  tlsCa,
-  logLevel,
-  logFormat,
+  ...connectionDescriptions,
 } as const;
 
 const askDeadlineMs = 2_000;

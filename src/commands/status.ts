@@ -5,7 +5,6 @@ import { busPortDistance, parseEndpoint } from "../address.ts";
 import type { Peer } from "../discovery/discovery.ts";
 import { resolveEndpoint } from "../discovery/fixed.ts";
 import { messageOf, RekindleError } from "../errors.ts";
-import { isInPod } from "../kubernetes/access.ts";
 import { loopback } from "../local/ports.ts";
 import { type LocalState, readState, runningNodes, stateFolder } from "../local/state.ts";
 import { createLog } from "../log.ts";
@@ -15,7 +14,7 @@ import { describeStatus, type Status } from "../status/describe-status.ts";
 import { createStatusReader } from "../status/read-status.ts";
 import { renderStatus } from "../status/render-status.ts";
 import { openLiveView, openTerminal } from "../status/terminal.ts";
-import { inKubernetes, whereaboutsDescriptions } from "./surroundings.ts";
+import { askKubernetes, whereaboutsDescriptions } from "./surroundings.ts";
 
 export const descriptions = {
   connect: optionalText("any node of the cluster, as host:port", {
@@ -80,30 +79,22 @@ async function findPods(
   settings: Settings<typeof whereaboutsDescriptions>,
   environment: NodeJS.ProcessEnv,
 ): Promise<Pods | undefined> {
-  if (!isInPod(environment)) return undefined;
   // Standard output is the status.
   const log = createLog("warn", "text", 2);
   const unheard = (thrown: unknown) => {
     log.warn("observed", `no pod is known by its name: ${messageOf(thrown)}`);
     return undefined;
   };
-  try {
-    const { discovery, close } = await inKubernetes(
-      { ...settings, peerWait: 0 },
-      environment,
-      log,
-      "status",
-    );
-    return {
+  const around = await askKubernetes(settings, environment, log, "status", unheard);
+  return (
+    around && {
       async find() {
-        const { self, selfWaitingFor, others } = await discovery.find();
+        const { self, selfWaitingFor, others } = await around.discovery.find();
         return self ? [self, ...others] : unheard(new Error(selfWaitingFor));
       },
-      close,
-    };
-  } catch (thrown) {
-    return unheard(thrown);
-  }
+      close: around.close,
+    }
+  );
 }
 
 const ownNode = "127.0.0.1:6379";

@@ -11,7 +11,7 @@ import {
 import type { Discovery } from "../discovery/discovery.ts";
 import type { KubernetesDiscovery } from "../discovery/kubernetes.ts";
 import { explain, type RekindleError } from "../errors.ts";
-import { isInPod } from "../kubernetes/access.ts";
+import { findAccess, isInPod } from "../kubernetes/access.ts";
 import { kubernetesSettingDescriptions } from "../kubernetes/settings.ts";
 import { createLog, type Log, withReports } from "../log.ts";
 import { type Flags, readSettings, type Settings } from "../settings.ts";
@@ -26,6 +26,20 @@ export const whereaboutsDescriptions = {
   ipFamily,
   onNewTemplate,
   ...kubernetesSettingDescriptions,
+} as const;
+
+const { user, passwordFile, tlsCert, tlsKey, tlsCa, logLevel, logFormat } =
+  clusterSettingDescriptions;
+
+/** What opens the servers of a cluster, and how a verb says what it does there. */
+export const connectionDescriptions = {
+  user,
+  passwordFile,
+  tlsCert,
+  tlsKey,
+  tlsCa,
+  logLevel,
+  logFormat,
 } as const;
 
 export type Whereabouts = Settings<typeof whereaboutsDescriptions>;
@@ -78,15 +92,14 @@ export async function findSurroundings(
 }
 
 /** @param settings of which `peerWait` says how long missing rights are waited for. */
-export async function inKubernetes(
+async function inKubernetes(
   settings: Whereabouts & Pick<ClusterSettings, "peerWait">,
   environment: NodeJS.ProcessEnv,
   log: Log,
   verb: string,
 ): Promise<Surroundings> {
-  const [{ findAccess }, { openApi }, { discoverKubernetes }, { createLock }, { createPodEvents }] =
+  const [{ openApi }, { discoverKubernetes }, { createLock }, { createPodEvents }] =
     await Promise.all([
-      import("../kubernetes/access.ts"),
       import("../kubernetes/api.ts"),
       import("../discovery/kubernetes.ts"),
       import("../kubernetes/lease.ts"),
@@ -148,6 +161,27 @@ export async function tellRefusal(
     await around.close();
   } catch {
     // What was refused is said in the log in any case.
+  }
+}
+
+/**
+ * For a verb that goes on without Kubernetes: undefined elsewhere than in a pod, and in one that may not ask.
+ *
+ * @param onTrouble is told why a pod may not ask.
+ */
+export async function askKubernetes(
+  settings: Whereabouts,
+  environment: NodeJS.ProcessEnv,
+  log: Log,
+  verb: string,
+  onTrouble: (thrown: unknown) => void,
+): Promise<Surroundings | undefined> {
+  if (!isInPod(environment)) return undefined;
+  try {
+    return await inKubernetes({ ...settings, peerWait: 0 }, environment, log, verb);
+  } catch (thrown) {
+    onTrouble(thrown);
+    return undefined;
   }
 }
 

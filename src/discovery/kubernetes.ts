@@ -3,7 +3,7 @@
  */
 import { type Address, busPortDistance, compareNames } from "../address.ts";
 import { withDeadline } from "../deadline.ts";
-import { RekindleError } from "../errors.ts";
+import { isRekindleError, RekindleError } from "../errors.ts";
 import type { Access } from "../kubernetes/access.ts";
 import { type Api, asLastingFault, describeTrouble, type Rule } from "../kubernetes/api.ts";
 import { createPatience } from "../kubernetes/patience.ts";
@@ -54,14 +54,14 @@ export interface OwnPod {
 const lookMs = 1_000;
 
 export function discoverKubernetes(options: KubernetesOptions): KubernetesDiscovery {
-  const { api, patienceMs } = options;
+  const { access, api, patienceMs } = options;
   const patience = createPatience(patienceMs, () => performance.now());
   let own: OwnPod | undefined;
   let ownPod: Pod | undefined;
   let store: PodStore | undefined;
 
   async function openStore(): Promise<PodStore> {
-    own ??= await findOwnPod(options);
+    own ??= await findOwnPod();
     const { owner, template } = own;
     const selector = await findSelector(api, owner).catch(withRule(readWorkloads(owner)));
     const isFresh = options.onNewTemplate === "fresh";
@@ -72,32 +72,32 @@ export function discoverKubernetes(options: KubernetesOptions): KubernetesDiscov
     );
   }
   const withRule = (rule: Rule) => (thrown: unknown) => {
-    const lasting = asLastingFault(api, thrown, rule) ?? (thrown as Error);
-    if (lasting instanceof RekindleError && patience.isOver(lasting)) throw lasting;
-    throw new Waiting(
-      lasting instanceof RekindleError ? lasting.message : describeTrouble(api, thrown),
-    );
+    const told = isRekindleError(thrown) ? thrown : undefined;
+    const lasting = asLastingFault(api, thrown, rule) ?? told;
+    throw lasting ? endOrWait(lasting) : new Waiting(describeTrouble(api, thrown));
   };
+  const endOrWait = (fault: RekindleError): Error =>
+    patience.isOver(fault) ? fault : new Waiting(fault.message);
 
   /** By a list of one: the right to list is needed anyway, the right to get is not. */
-  async function listOwnPod({ access }: KubernetesOptions): Promise<Pod | undefined> {
+  async function listOwnPod(): Promise<Pod | undefined> {
     const name = encodeURIComponent(`metadata.name=${access.pod}`);
     const path = `/api/v1/namespaces/${access.namespace}/pods?fieldSelector=${name}`;
     ownPod = (await api.send<PodList>("GET", path)).items[0];
     return ownPod;
   }
 
-  async function findOwnPod({ access }: KubernetesOptions): Promise<OwnPod> {
+  async function findOwnPod(): Promise<OwnPod> {
     const rule = { verb: "list", group: "", resource: "pods" } as const;
-    const pod = await listOwnPod(options).catch(withRule(rule));
+    const pod = await listOwnPod().catch(withRule(rule));
     if (pod !== undefined) return { pod, owner: ownerOf(pod), template: templateOf(pod) };
-    const fault = new RekindleError(
-      "configuration",
-      `there is no pod ${access.pod} in the namespace ${access.namespace}`,
-      { hint: "set POD_NAME from the downward API (metadata.name)" },
+    throw endOrWait(
+      new RekindleError(
+        "configuration",
+        `there is no pod ${access.pod} in the namespace ${access.namespace}`,
+        { hint: "set POD_NAME from the downward API (metadata.name)" },
+      ),
     );
-    if (patience.isOver(fault)) throw fault;
-    throw new Waiting(fault.message);
   }
 
   return {
@@ -117,7 +117,7 @@ export function discoverKubernetes(options: KubernetesOptions): KubernetesDiscov
     },
     own: () => own,
     pod: () => ownPod,
-    findPod: async () => ownPod ?? (await listOwnPod(options).catch(() => undefined)),
+    findPod: async () => ownPod ?? (await listOwnPod().catch(() => undefined)),
     close() {
       store?.close();
       api.close();

@@ -4,7 +4,8 @@
  */
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { messageOf, RekindleError } from "../errors.ts";
+import { RekindleError } from "../errors.ts";
+import { readGiven } from "../files.ts";
 import type { KubernetesSettings } from "./settings.ts";
 
 export interface Access {
@@ -27,7 +28,7 @@ export function findAccess(
   environment: NodeJS.ProcessEnv,
   folder = accountFolder,
 ): Access {
-  const given = settings.apiCa === undefined ? undefined : readFile(settings.apiCa, "--api-ca");
+  const given = settings.apiCa === undefined ? undefined : readGiven(settings.apiCa, "--api-ca");
   const access = {
     server: findServer(settings.apiServer, environment),
     namespace: settings.namespace ?? readOptional(`${folder}/namespace`)?.toString().trim(),
@@ -83,18 +84,6 @@ function tokenReader(
       },
     );
   };
-}
-
-function readFile(path: string, flag: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (cause) {
-    throw new RekindleError(
-      "configuration",
-      `${flag} ${path} cannot be read: ${messageOf(cause)}`,
-      { hint: "check the path, and that this user may read it", cause },
-    );
-  }
 }
 
 function readOptional(path: string): Buffer | undefined {

@@ -1,9 +1,9 @@
 /**
  * Reads the password and the TLS files. Nothing here is ever logged.
  */
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { messageOf, RekindleError } from "../errors.ts";
+import { RekindleError } from "../errors.ts";
+import { readGiven } from "../files.ts";
 import type { Credentials, TlsFiles } from "./connection.ts";
 
 export interface SecretSettings {
@@ -27,7 +27,7 @@ export function readCredentials(
   const direct = environment.REKINDLE_PASSWORD;
   const password =
     passwordFile !== undefined
-      ? withoutLastNewline(readSecret(passwordFile, "the password file"))
+      ? withoutLastNewline(readGiven(passwordFile, "the password file"))
       : direct
         ? Buffer.from(direct)
         : undefined;
@@ -72,23 +72,8 @@ export function readTls(settings: SecretSettings): TlsFiles | undefined {
   const paths = tlsPaths(settings);
   if (paths === undefined) return undefined;
   return {
-    cert: readSecret(paths.cert, "the TLS certificate"),
-    key: readSecret(paths.key, "the TLS key"),
-    ca: readSecret(paths.ca, "the TLS authorities"),
+    cert: readGiven(paths.cert, "the TLS certificate"),
+    key: readGiven(paths.key, "the TLS key"),
+    ca: readGiven(paths.ca, "the TLS authorities"),
   };
-}
-
-function readSecret(path: string, what: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (thrown) {
-    throw new RekindleError(
-      "configuration",
-      `${what} ${path} cannot be read: ${messageOf(thrown)}`,
-      {
-        hint: "check the path, and that this user may read it",
-        cause: thrown,
-      },
-    );
-  }
 }
