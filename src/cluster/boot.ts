@@ -3,7 +3,7 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Address } from "../address.ts";
-import type { Discovery, Peers } from "../discovery/discovery.ts";
+import { type Discovery, isAmong, type Peers } from "../discovery/discovery.ts";
 import { RekindleError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
@@ -48,8 +48,7 @@ export async function decideDestiny(options: BootOptions): Promise<Destiny> {
 
   /** @returns whether we hold the lock, and knew all that it tells when we decided. */
   async function isOurTurn(peers: Peers): Promise<boolean> {
-    const names = new Set([peers.self?.name, ...peers.others.map(({ name }) => name)]);
-    const holding = await lock.hold((name) => names.has(name));
+    const holding = await lock.hold(isAmong(peers));
     if (!holding.held) watcher.waiting(holding.why);
     const isNews = holding.held && (!isLocked || holding.foundedAt !== foundedAt);
     isLocked = holding.held;

@@ -2,6 +2,7 @@
  * Which alpha a node without one should copy.
  */
 import type { PodFacts } from "../discovery/discovery.ts";
+import { isTogether } from "./match-betas.ts";
 import type { Shard } from "./shards.ts";
 import { canComeBack, isGoneOrFailed, isLeaving, type Topology } from "./topology.ts";
 import type { Member } from "./types.ts";
@@ -57,10 +58,9 @@ function count(crew: Crew, pod: PodFacts | undefined): void {
 
 /** The lower the better, the first number that differs decides. */
 function rank({ alpha, size, templates }: Crew, pod: PodFacts | undefined): readonly number[] {
-  const machine = alpha.pod?.kubernetesNode;
-  const isTogether = machine !== undefined && machine === pod?.kubernetesNode;
+  const isNear = isTogether(alpha.pod?.kubernetesNode, pod?.kubernetesNode);
   const mates = pod === undefined ? 0 : (templates.get(pod.template) ?? 0);
-  return [Math.min(size, 2), isTogether ? 1 : 0, mates, size];
+  return [Math.min(size, 2), isNear ? 1 : 0, mates, size];
 }
 
 function compareRanks(a: readonly number[], b: readonly number[]): number {

@@ -11,7 +11,7 @@ import type { ConnectOptions } from "../redis/connection.ts";
 import { createActor } from "./act.ts";
 import { createObserver } from "./observe.ts";
 import { type Leaving, planDrain } from "./plan-drain.ts";
-import { entryOf, isLeaving, readTopology } from "./topology.ts";
+import { entryOf, isLeaving, readFromOutside } from "./topology.ts";
 import type { Member, PeerAnswer, PeerView } from "./types.ts";
 import { createWatcher } from "./watch.ts";
 
@@ -138,24 +138,11 @@ function readLeaving(own: Member, views: readonly PeerView[], unchangedMs: numbe
   const isMate = (member: Member) =>
     entryOf(own, member.seen.id) !== undefined || entryOf(member, own.seen.id) !== undefined;
   const members = views.filter((view): view is Member => isMember(view) && isMate(view));
-  const policy = {
-    nodes: 0,
-    replicas: 0,
-    nodeTimeoutMs: 0,
-    peerWaitMs: 0,
-    onLostSlots: "wait",
-  } as const;
-  const topology = readTopology({
-    policy,
-    self: undefined,
-    peers: [own, ...members],
-    unchangedMs,
-  });
+  const topology = readFromOutside([own, ...members]);
   const awaited = views.filter(
     (view) =>
       !isLeaving(view) &&
-      view.pod?.isTroubled !== true &&
-      view.pod !== undefined &&
+      view.pod?.isTroubled === false &&
       !members.some(({ name }) => name === view.name),
   );
   return { own, topology, awaited, unchangedMs };

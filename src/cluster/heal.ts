@@ -2,7 +2,7 @@
  * The resident healer: looks now and then, and mends under the lock what has lasted.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import type { Discovery } from "../discovery/discovery.ts";
+import { type Discovery, isAmong, type Peers } from "../discovery/discovery.ts";
 import type { Log } from "../log.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
 import { createActor } from "./act.ts";
@@ -35,24 +35,20 @@ export async function heal(options: HealOptions): Promise<void> {
   const watcher = createWatcher(log, now);
   let changedAt = now();
 
-  async function look(): Promise<{ decision: Plan; names: ReadonlySet<string> }> {
-    const { self, selfWaitingFor, others } = await discovery.find();
-    const names = new Set([self?.name ?? "", ...others.map(({ name }) => name)]);
-    if (self === undefined)
-      return {
-        decision: { kind: "wait", reason: selfWaitingFor ?? "the own pod is not known" },
-        names,
-      };
+  async function look(): Promise<{ decision: Plan; peers: Peers }> {
+    const peers = await discovery.find();
+    const { self, selfWaitingFor = "the own pod is not known", others } = peers;
+    if (self === undefined) return { decision: { kind: "wait", reason: selfWaitingFor }, peers };
     const views = await observer.look([self, ...others]);
     if (watcher.observed(views)) changedAt = now();
     const unchangedMs = now() - changedAt;
     const observation = { policy, self: undefined, peers: views, unchangedMs };
-    return { decision: planResident(observation, intervalMs / 2), names };
+    return { decision: planResident(observation, intervalMs / 2), peers };
   }
 
   /** One at a time, and what was seen before the lock was ours may be over by now: it looks again. */
-  async function mend(names: ReadonlySet<string>): Promise<void> {
-    const holding = await lock.hold((name) => names.has(name));
+  async function mend(peers: Peers): Promise<void> {
+    const holding = await lock.hold(isAmong(peers));
     if (!holding.held) return watcher.waiting(holding.why);
     const { decision } = await look();
     if (decision.kind !== "act") return;
@@ -62,8 +58,8 @@ export async function heal(options: HealOptions): Promise<void> {
 
   try {
     while (!signal.aborted) {
-      const { decision, names } = await look();
-      if (decision.kind === "act") await mend(names);
+      const { decision, peers } = await look();
+      if (decision.kind === "act") await mend(peers);
       else {
         watcher.decided(decision);
         await lock.release();

@@ -27,7 +27,7 @@ export function matchBetas(
   // Kuhn's matching: a beta without a free alpha elsewhere asks those that sit there to move on.
   function seat(beta: Seatable, asked: Set<string>): boolean {
     for (const alpha of byRoom()) {
-      if (isTogether(beta, alpha) || asked.has(alpha.key)) continue;
+      if (isTogether(beta.machine, alpha.machine) || asked.has(alpha.key)) continue;
       asked.add(alpha.key);
       const sitting = taken.get(alpha.key) ?? [];
       const mover = room(alpha) > 0 ? undefined : sitting.find((other) => seat(other, asked));
@@ -45,7 +45,6 @@ export function matchBetas(
   return new Map([...taken].flatMap(([key, own]) => own.map((beta) => [beta.key, key] as const)));
 }
 
-export const isTogether = (
-  a: { readonly machine: string | undefined },
-  b: { readonly machine: string | undefined },
-): boolean => a.machine !== undefined && a.machine === b.machine;
+/** On one machine; of which nothing is known is on none. */
+export const isTogether = (a: string | undefined, b: string | undefined): boolean =>
+  a !== undefined && a === b;

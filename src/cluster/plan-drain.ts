@@ -71,8 +71,7 @@ function handOver({ own, awaited }: Leaving, shard: Shard): Plan {
  */
 function compareHeirs(a: Member, b: Member, own: Member): number {
   const machine = own.pod?.kubernetesNode;
-  const isNear = ({ pod }: Member) =>
-    isTogether({ machine }, { machine: pod?.kubernetesNode }) ? 1 : 0;
+  const isNear = ({ pod }: Member) => (isTogether(machine, pod?.kubernetesNode) ? 1 : 0);
   const isOld = ({ pod }: Member) => (pod?.isOfNewestTemplate === false ? 1 : 0);
   const isFarBehind = ({ seen }: Member) => (own.seen.offset - seen.offset > 1_000_000 ? 1 : 0);
   return (

@@ -26,9 +26,8 @@ export function planFounding(given: Observation, all: Topology): Plan {
 }
 
 function awaitAddresses(observation: Observation, topology: Topology): Plan | undefined {
-  const { policy, self, peers, foundedAt } = observation;
-  const named = peers.length + (self ? 1 : 0);
-  const addressed = named - topology.unaddressed.length;
+  const { policy, foundedAt } = observation;
+  const addressed = countAddressed(observation, topology);
   // Where there was a cluster before, one that is yet to come may hold its data.
   const holders = topology.unaddressed.filter(({ pod }) => pod?.mayHoldData);
   const needed =
@@ -43,10 +42,13 @@ function awaitAddresses(observation: Observation, topology: Topology): Plan | un
   };
 }
 
+const countAddressed = ({ peers, self }: Observation, { unaddressed }: Topology): number =>
+  peers.length + (self ? 1 : 0) - unaddressed.length;
+
 function foundAmong(observation: Observation, topology: Topology): Plan {
-  const { policy, self, peers, unchangedMs } = observation;
+  const { policy, self, unchangedMs } = observation;
   const own = self ? 1 : 0;
-  const addressed = peers.length + own - topology.unaddressed.length;
+  const addressed = countAddressed(observation, topology);
   if (topology.foreign.length > 0) return refuseStrangersWithState(topology);
   if (self && !isCoordinator(self.name, topology)) return becomeBlank(observation, topology);
   const answering = topology.members.length + own;

@@ -14,7 +14,7 @@ import {
   nameOf,
   type Topology,
 } from "./topology.ts";
-import type { Observation, Plan, Self, Step } from "./types.ts";
+import type { Act, Observation, Plan, Self, Step } from "./types.ts";
 
 export function healSteps(
   observation: Observation,
@@ -39,8 +39,18 @@ export function forgetGhosts(
   { policy, unchangedMs }: Observation,
   topology: Topology,
 ): Plan | undefined {
-  const { ghosts, steps } = ghostSteps(topology);
-  if (steps.length === 0 || unchangedMs >= policy.peerWaitMs) return undefined;
+  return unchangedMs >= policy.peerWaitMs ? undefined : forgetAllGhosts(topology);
+}
+
+/** The same, however long it takes. */
+export function forgetAllGhosts(topology: Topology): Act | undefined {
+  const ghosts = [...topology.absent.keys()].filter((id) => isGhost(topology, id));
+  const steps = ghosts.flatMap((id) =>
+    topology.members
+      .filter((member) => entryOf(member, id))
+      .map((at): Step => ({ kind: "forget", at, id })),
+  );
+  if (steps.length === 0) return undefined;
   const names = ghosts.map((id) => nameOf(topology, id)).join(", ");
   return {
     kind: "act",
@@ -48,20 +58,6 @@ export function forgetGhosts(
     steps,
     report: "Forgot",
   };
-}
-
-/** The ghosts that are still in somebody's table, and what has everybody forget them. */
-export function ghostSteps(topology: Topology): {
-  readonly ghosts: readonly string[];
-  readonly steps: readonly Step[];
-} {
-  const ghosts = [...topology.absent.keys()].filter((id) => isGhost(topology, id));
-  const steps = ghosts.flatMap((id) =>
-    topology.members
-      .filter((member) => entryOf(member, id))
-      .map((at): Step => ({ kind: "forget", at, id })),
-  );
-  return { ghosts, steps };
 }
 
 /**

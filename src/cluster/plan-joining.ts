@@ -22,7 +22,7 @@ import {
   nameOf,
   type Topology,
 } from "./topology.ts";
-import type { Member, Observation, PeerView, Plan, Self, Step } from "./types.ts";
+import type { Act, Observation, PeerView, Plan, Self, Step } from "./types.ts";
 
 export function planJoining(observation: Observation, topology: Topology, self: Self): Plan {
   return (
@@ -41,16 +41,8 @@ export function planJoining(observation: Observation, topology: Topology, self: 
 /** Shards whose alpha does not answer: promote a beta where that is safe, else give them the time to come back. */
 function awaitAlphas({ policy, unchangedMs }: Observation, topology: Topology): Plan | undefined {
   const headless = topology.shards.filter((shard) => shard.alpha === undefined);
-  const promotions = headless.flatMap((shard) => promoteForGoneAlpha(topology, shard));
-  if (promotions.length > 0) {
-    const names = promotions.map((step) => step.at.name).join(", ");
-    return {
-      kind: "act",
-      reason: `promoting ${names}: the alpha is gone from its address`,
-      steps: promotions,
-      report: "Promoted",
-    };
-  }
+  const promoting = promoteForGoneAlphas(topology);
+  if (promoting) return promoting;
   // Without a majority nobody can be elected, and nothing better than waiting can be done.
   if (unchangedMs >= policy.peerWaitMs && hasMajority(topology)) return undefined;
   const pending = headless.find(
@@ -70,39 +62,37 @@ function describeHeadless(topology: Topology, { alphaId, betas }: Shard): string
     : `${silent}, and too few alphas do to vote for its beta ${names}`;
 }
 
-/** The alpha is certainly not running, and a majority can vote: its best beta need not wait out the node timeout. */
-export function promoteForGoneAlpha(
-  topology: Topology,
-  shard: Shard,
-): readonly Extract<Step, { kind: "promote" }>[] {
-  if (!hasMajority(topology) || !isGone(topology, shard.alphaId)) return [];
-  const best = bestBeta(shard.betas);
-  return best && canBeElected(topology, best, shard.alphaId)
-    ? [{ kind: "promote", at: best, how: "force" }]
-    : [];
+/** Alphas that are certainly not running, while a majority can vote: their best betas need not wait out the node timeout. */
+export function promoteForGoneAlphas(topology: Topology): Act | undefined {
+  if (!hasMajority(topology)) return undefined;
+  const heirs = topology.shards.flatMap(({ alpha, alphaId, betas }) => {
+    const best = alpha || !isGone(topology, alphaId) ? undefined : bestBeta(betas);
+    return best && canBeElected(topology, best, alphaId) ? [best] : [];
+  });
+  if (heirs.length === 0) return undefined;
+  return {
+    kind: "act",
+    reason: `promoting ${heirs.map(({ name }) => name).join(", ")}: the alpha is gone from its address`,
+    steps: heirs.map((at) => ({ kind: "promote", at, how: "force" })),
+    report: "Promoted",
+  };
 }
 
-/** Nodes that a founding or a join left behind blank: introduce them, and make them betas. */
 function adoptIdleNodes(
   { policy, unchangedMs }: Observation,
   topology: Topology,
   self: Self,
 ): Plan | undefined {
-  const idle = topology.members.filter((member) => isIdle(topology, member));
-  if (idle.length === 0 || unchangedMs >= policy.peerWaitMs) return undefined;
-  return {
-    kind: "act",
-    reason: `${idle.map((member) => member.name).join(", ")} has no slots and no alpha: made a beta`,
-    steps: adoptSteps(topology, idle, [self]),
-  };
+  return unchangedMs >= policy.peerWaitMs ? undefined : adoptAllIdle(topology, [self]);
 }
 
-/** Introduces everybody, and gives an alpha to each that knows it already; newcomers get theirs in the same count. */
-export function adoptSteps(
-  topology: Topology,
-  idle: readonly Member[],
-  newcomers: readonly Newcomer[],
-): readonly Step[] {
+/**
+ * Nodes that a founding or a join left behind blank: everybody is introduced, and each that knows its alpha already becomes
+ * its beta; newcomers get theirs in the same count.
+ */
+export function adoptAllIdle(topology: Topology, newcomers: readonly Newcomer[]): Act | undefined {
+  const idle = topology.members.filter((member) => isIdle(topology, member));
+  if (idle.length === 0) return undefined;
   const choices = chooseAlphas(topology, [...idle, ...newcomers]);
   const steps = idle.flatMap((at): Step[] => {
     const alphaId = choices.get(at.name);
@@ -111,7 +101,11 @@ export function adoptSteps(
     );
     return alphaId !== undefined && knows ? [{ kind: "replicate", at, alphaId }] : [];
   });
-  return idle.length === 0 ? [] : [...introduce(topology.members), ...steps];
+  return {
+    kind: "act",
+    reason: `${idle.map((member) => member.name).join(", ")} has no slots and no alpha: made a beta`,
+    steps: [...introduce(topology.members), ...steps],
+  };
 }
 
 /** Rule 4: slots of an alpha that is lost with all its betas. */

@@ -5,13 +5,12 @@
  * nodes without an alpha get one. Tables differ for a moment in every failover and every join, so that only what has lasted
  * is acted upon.
  */
-
 import { restoreNodeTimeouts } from "./hasten.ts";
-import { ghostSteps } from "./plan-healing.ts";
-import { findGaps, introduce } from "./plan-introductions.ts";
-import { adoptSteps, promoteForGoneAlpha } from "./plan-joining.ts";
-import { isIdle, nameOf, readTopology, type Topology } from "./topology.ts";
-import type { Observation, Plan } from "./types.ts";
+import { forgetAllGhosts } from "./plan-healing.ts";
+import { introduce } from "./plan-introductions.ts";
+import { adoptAllIdle, promoteForGoneAlphas } from "./plan-joining.ts";
+import { readTopology, type Topology } from "./topology.ts";
+import type { Act, Observation, Plan, Step } from "./types.ts";
 
 /** @param settleMs how long a fault must have lasted. */
 export function planResident(observation: Observation, settleMs: number): Plan {
@@ -28,50 +27,18 @@ export function planResident(observation: Observation, settleMs: number): Plan {
   return { kind: "wait", reason: `seeing whether it mends itself: ${fault.reason}` };
 }
 
-type Remedy = Extract<Plan, { kind: "act" }>;
-
-function findFault({ policy }: Observation, topology: Topology): Remedy | undefined {
+/** What is to be done first, under the lock. */
+function findFault({ policy }: Observation, topology: Topology): Act | undefined {
   const known = topology.members.filter((member) => !topology.blanks.includes(member));
-  return (
-    promoteBetas(topology) ??
-    remedy("introducing nodes that do not know each other as they are", introduce(known), {
-      isNeeded: findGaps(known).length > 0,
-    }) ??
-    forget(topology) ??
-    adopt(topology) ??
-    remedy("setting a short node timeout back", restoreNodeTimeouts(policy, known))
-  );
+  const remedies = [
+    promoteForGoneAlphas(topology),
+    act("introducing nodes that do not know each other as they are", introduce(known)),
+    forgetAllGhosts(topology),
+    adoptAllIdle(topology, []),
+    act("setting a short node timeout back", restoreNodeTimeouts(policy, known)),
+  ];
+  const first = remedies.find((remedy) => remedy !== undefined && remedy.steps.length > 0);
+  return first && { ...first, isExclusive: true };
 }
 
-function promoteBetas(topology: Topology): Remedy | undefined {
-  const headless = topology.shards.filter(({ alpha }) => alpha === undefined);
-  const steps = headless.flatMap((shard) => promoteForGoneAlpha(topology, shard));
-  const names = steps.map(({ at }) => at.name).join(", ");
-  return remedy(`promoting ${names}: the alpha is gone from its address`, steps, {
-    report: "Promoted",
-  });
-}
-
-function forget(topology: Topology): Remedy | undefined {
-  const { steps, ghosts } = ghostSteps(topology);
-  const names = ghosts.map((id) => nameOf(topology, id)).join(", ");
-  return remedy(`forgetting ${names}: failed, without slots and betas`, steps, {
-    report: "Forgot",
-  });
-}
-
-function adopt(topology: Topology): Remedy | undefined {
-  const idle = topology.members.filter((member) => isIdle(topology, member));
-  const names = idle.map(({ name }) => name).join(", ");
-  return remedy(`${names} has no slots and no alpha: made a beta`, adoptSteps(topology, idle, []));
-}
-
-function remedy(
-  reason: string,
-  steps: Remedy["steps"],
-  more: { isNeeded?: boolean; report?: Remedy["report"] } = {},
-): Remedy | undefined {
-  const { isNeeded = true, report } = more;
-  if (steps.length === 0 || !isNeeded) return undefined;
-  return { kind: "act", isExclusive: true, reason, steps, ...(report && { report }) };
-}
+const act = (reason: string, steps: readonly Step[]): Act => ({ kind: "act", reason, steps });

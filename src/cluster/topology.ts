@@ -49,19 +49,17 @@ export function readTopology(observation: Observation): Topology {
   ];
   const shards = resolveOwners(members, absent, self);
   const owners = new Set(shards.map((shard) => shard.alphaId));
-  const silent = peers.filter(
-    (peer): peer is PeerView & { address: Address } =>
-      peer.address !== undefined && peer.seen.state !== "answered" && !isLeaving(peer),
+  const unheard = peers.filter((peer) => peer.seen.state !== "answered" && !isLeaving(peer));
+  const silent = unheard.filter(
+    (peer): peer is PeerView & { address: Address } => peer.address !== undefined,
   );
-  const unaddressed = peers.filter((peer) => peer.address === undefined && !isLeaving(peer));
-  const starting = unaddressed.filter(({ pod }) => pod?.isTroubled === false);
-  const coming = peers.filter((peer) => [...silent, ...starting].includes(peer));
+  const coming = unheard.filter(({ address, pod }) => address || pod?.isTroubled === false);
   return {
     ...clusters,
     members,
     self,
     silent,
-    unaddressed,
+    unaddressed: unheard.filter((peer) => peer.address === undefined),
     coming,
     isQuiet: coming.length === 0 || observation.unchangedMs >= observation.policy.peerWaitMs,
     formed: tables.some(
@@ -87,11 +85,24 @@ export const isLeaving = ({ pod }: Pick<PeerView, "pod">): boolean => pod?.isLea
  * introduced to anybody, it would be back in the tables that it has just been taken out of.
  */
 function isRetired(member: Member, all: readonly Member[]): boolean {
+  if (!isLeaving(member)) return false;
   const own = myselfOf(member.seen.table);
-  if (!isLeaving(member) || own === undefined || own.slots.length > 0) return false;
+  if (own === undefined || own.slots.length > 0) return false;
   const alpha = all.find(({ seen }) => seen.id === own.alphaId);
   return alpha !== undefined && (myselfOf(alpha.seen.table)?.slots.length ?? 0) > 0;
 }
+
+/** For who looks on and decides nothing about whom to wait for. */
+export const readFromOutside = (peers: readonly PeerView[]): Topology =>
+  readTopology({ policy: onlooker, self: undefined, peers, unchangedMs: 0 });
+
+const onlooker = {
+  nodes: 0,
+  replicas: 0,
+  nodeTimeoutMs: 0,
+  peerWaitMs: 0,
+  onLostSlots: "wait",
+} as const;
 
 /** The entry of `id` in a member's table. */
 export function entryOf(member: Member, id: string): NodeEntry | undefined {

@@ -156,4 +156,6 @@ export type Plan =
       readonly exit: "refused" | "configuration";
     };
 
+export type Act = Extract<Plan, { kind: "act" }>;
+
 export type { NodeEntry, NodeTable };

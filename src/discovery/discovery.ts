@@ -36,6 +36,12 @@ export interface Peers {
   readonly others: readonly Peer[];
 }
 
+/** Whether somebody of this name is among them, this node included. */
+export function isAmong({ self, others }: Peers): (name: string) => boolean {
+  const names = new Set([self, ...others].map((one) => one?.name));
+  return (name) => names.has(name);
+}
+
 export interface Discovery {
   /** @throws RekindleError where only a person can mend it. */
   find(): Promise<Peers>;

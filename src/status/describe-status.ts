@@ -4,7 +4,7 @@
 import { formatAddress } from "../address.ts";
 import { countSlots, myselfOf, type SlotRange } from "../cluster/nodes.ts";
 import { type Shard, slotsWithoutOwner } from "../cluster/shards.ts";
-import { readTopology, type Topology } from "../cluster/topology.ts";
+import { readFromOutside, type Topology } from "../cluster/topology.ts";
 import type { Member, PeerView } from "../cluster/types.ts";
 import { findProblems, nameOfNode } from "./find-problems.ts";
 import { findWarnings } from "./find-warnings.ts";
@@ -52,14 +52,7 @@ export function describeStatus(seen: readonly PeerView[]): Status {
   const views = seen.map((view) =>
     view.pod ? { ...view, pod: { ...view.pod, isLeaving: false } } : view,
   );
-  const policy = {
-    nodes: views.length,
-    replicas: 0,
-    nodeTimeoutMs: 0,
-    peerWaitMs: 0,
-    onLostSlots: "wait" as const,
-  };
-  const topology = readTopology({ policy, self: undefined, peers: views, unchangedMs: 0 });
+  const topology = readFromOutside(views);
   const problems = findProblems(topology, views);
   const shards = topology.shards.map((shard) => describeShard(topology, shard));
   const served = topology.shards.filter((shard) => shard.alpha).flatMap((shard) => shard.slots);
