@@ -24,11 +24,23 @@ export interface PodStore {
 }
 
 const pageSize = 500;
+const longestPauseMs = 5_000;
+
+/** As pRetry does it for lists; at random, since all nodes of a cluster lose their watches at once. */
+const growingPauseMs = (failures: number): number =>
+  Math.min(longestPauseMs, 100 * 2 ** failures) * (1 + Math.random());
+
+/** What a 429 or 503 asks for. */
+const askedPauseMs = (thrown: unknown): number =>
+  thrown instanceof ApiError ? Math.min(thrown.retryAfterMs ?? 0, 30_000) : 0;
 
 export function followPods(api: Api, selector: string, patienceMs: number): PodStore {
   const path = `/api/v1/namespaces/${api.namespace}/pods?labelSelector=${encodeURIComponent(selector)}`;
   const ended = new AbortController();
-  const patience = createPatience(patienceMs, () => performance.now());
+  const newPatience = () => createPatience(patienceMs, () => performance.now());
+  const patience = { list: newPatience(), watch: newPatience() };
+  /** What has worked once is allowed; what fails later passes. */
+  const worked = { list: false, watch: false };
   let pods: Map<string, Pod> | undefined;
   let trouble: string | undefined;
   let fault: Error | undefined;
@@ -40,8 +52,12 @@ export function followPods(api: Api, selector: string, patienceMs: number): PodS
   function failed(thrown: unknown, verb: "list" | "watch"): void {
     trouble = describeTrouble(api, thrown);
     const lasting = asLastingFault(api, thrown, { verb, group: "", resource: "pods" });
-    if (patience.isOver(lasting) && pods === undefined) fault = lasting;
+    if (patience[verb].isOver(lasting) && !worked[verb]) fault = lasting;
     settle();
+  }
+  function succeeded(verb: "list" | "watch"): void {
+    worked[verb] = true;
+    patience[verb].isOver(undefined);
   }
 
   async function list(): Promise<string> {
@@ -59,45 +75,58 @@ export function followPods(api: Api, selector: string, patienceMs: number): PodS
     } while (next !== "");
     pods = found;
     trouble = undefined;
-    patience.isOver(undefined);
+    succeeded("list");
     settle();
     return page.metadata.resourceVersion;
   }
 
-  async function watchFrom(version: string): Promise<void> {
+  /** @param onSign is told when the server answers as it should. */
+  async function watchFrom(version: string, onSign: () => void): Promise<void> {
     let from = version;
     for (;;) {
       const query = `&watch=true&allowWatchBookmarks=true&timeoutSeconds=${watchSeconds}&resourceVersion=${from}`;
       await api.watch(`${path}${query}`, ({ type, object }) => {
         const pod = object as Pod & { readonly metadata: ObjectMeta };
         from = pod.metadata.resourceVersion ?? from;
+        onSign();
         if (type === "DELETED") pods?.delete(pod.metadata.name);
         else if (type !== "BOOKMARK") pods?.set(pod.metadata.name, pod);
       });
+      onSign();
       // A server that ends each watch at once is not asked in a circle.
       await pause(100, undefined, { signal: ended.signal });
     }
   }
 
+  const rest = async (ms: number): Promise<void> => {
+    ended.signal.throwIfAborted();
+    if (ms > 0) await pause(ms, undefined, { signal: ended.signal });
+  };
+
   async function follow(): Promise<void> {
+    let broken = 0;
+    const onSign = () => {
+      broken = 0;
+      succeeded("watch");
+    };
     for (;;) {
       const version = await pRetry(list, {
         retries: Number.POSITIVE_INFINITY,
         minTimeout: 100,
-        maxTimeout: 5_000,
+        maxTimeout: longestPauseMs,
         randomize: true,
         signal: ended.signal,
         async onFailedAttempt({ error }) {
           failed(error, "list");
-          if (error instanceof ApiError && error.retryAfterMs !== undefined)
-            await pause(Math.min(error.retryAfterMs, 30_000), undefined, { signal: ended.signal });
+          await rest(askedPauseMs(error));
         },
       });
-      await watchFrom(version).catch((thrown: unknown) => {
+      let pauseMs = 0;
+      await watchFrom(version, onSign).catch((thrown: unknown) => {
         if (!(thrown instanceof ApiError && thrown.status === 410)) failed(thrown, "watch");
+        pauseMs = Math.max(askedPauseMs(thrown), growingPauseMs(broken++));
       });
-      ended.signal.throwIfAborted();
-      await pause(100 + 200 * Math.random(), undefined, { signal: ended.signal });
+      await rest(pauseMs);
     }
   }
   follow().catch((thrown: unknown) => {

@@ -136,33 +136,39 @@ describe("a missing right", () => {
       store.throwLastingFault();
     });
   });
-  test("that lasts ends the boot, and names the rule", async () => {
-    await withStore(
-      [forbidden],
-      [idle],
-      async (store) => {
-        const fault = () => {
-          try {
-            store.throwLastingFault();
-            return "";
-          } catch (thrown) {
-            return (thrown as Error).message;
-          }
-        };
-        await until(
-          "the fault",
-          fault,
-          (said) => said.includes("may not list pods in the namespace here"),
-          5_000,
-        );
-      },
-      50,
-    );
-  });
+  test.each([
+    ["list", [forbidden], idle],
+    ["watch", [[a]], () => Promise.reject(forbidden)],
+  ] as const)(
+    "to %s that lasts ends the boot, and names the rule",
+    async (verb, lists, watching) => {
+      await withStore(
+        lists,
+        [watching],
+        async (store) => {
+          const fault = () => {
+            try {
+              store.throwLastingFault();
+              return "";
+            } catch (thrown) {
+              return (thrown as Error).message;
+            }
+          };
+          await until(
+            "the fault",
+            fault,
+            (said) => said.includes(`may not ${verb} pods in the namespace here`),
+            5_000,
+          );
+        },
+        50,
+      );
+    },
+  );
   test("that is taken away later does not take the pods away", async () => {
     await withStore(
       [[a], forbidden],
-      [() => Promise.reject(forbidden)],
+      [async () => {}, () => Promise.reject(forbidden)],
       async (store) => {
         await until(
           "trouble",
