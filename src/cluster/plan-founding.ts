@@ -38,8 +38,17 @@ function awaitAddresses(observation: Observation, topology: Topology): Plan | un
   );
   return {
     kind: "wait",
-    reason: `${addressed} of ${needed} peers have an address${why.join("")}`,
+    reason: `${addressed} of ${needed} peers have an address${why.join("")}${adviseOnCount(observation)}`,
   };
+}
+
+/** Fewer than it takes are there at all, and it stays that way: somebody has to start more. */
+function adviseOnCount({ policy, self, peers, unchangedMs }: Observation): string {
+  const all = peers.length + (self ? 1 : 0);
+  if (all >= policy.nodes || unchangedMs < policy.peerWaitMs) return "";
+  return self?.pod
+    ? `; there are ${all} pods in all: set replicas to ${policy.nodes} (or see why Kubernetes makes no more), or lower REKINDLE_NODES`
+    : `; ${all} are named in all: start ${policy.nodes - all} more, or lower --nodes`;
 }
 
 const countAddressed = ({ peers, self }: Observation, { unaddressed }: Topology): number =>

@@ -5,7 +5,7 @@ import { chooseAlphas } from "../../src/cluster/choose-alphas.ts";
 import { matchBetas } from "../../src/cluster/match-betas.ts";
 import { plan } from "../../src/cluster/plan.ts";
 import { readTopology } from "../../src/cluster/topology.ts";
-import type { PeerView } from "../../src/cluster/types.ts";
+import type { PeerView, Self } from "../../src/cluster/types.ts";
 import type { PodFacts } from "../../src/discovery/discovery.ts";
 import {
   answered,
@@ -15,6 +15,7 @@ import {
   nameOf,
   observation,
   self,
+  silent,
   sixNodes,
 } from "./observations.ts";
 import { facts } from "./pods-under-test.ts";
@@ -140,12 +141,14 @@ describe("leaving pods", () => {
   });
   test("that do not answer any more are not waited for", () => {
     const without = changed(sixNodes, { d: { flags: ["fail"], linkUp: false } });
-    const silent: PeerView = {
+    const notThere: PeerView = {
       ...answered("d", without),
       pod: facts({ isLeaving: true }),
       seen: { state: "silent", refused: true, why: "nothing listens there" },
     };
-    const topology = readTopology(observation(undefined, [...pods("abcef", {}, without), silent]));
+    const topology = readTopology(
+      observation(undefined, [...pods("abcef", {}, without), notThere]),
+    );
     expect([topology.silent, topology.isQuiet]).toEqual([[], true]);
   });
 
@@ -195,4 +198,17 @@ describe("leaving pods", () => {
       expect(topology.members.map(({ name }) => name)).toContain(nameOf("f"));
     });
   });
+});
+
+test("where fewer are there than it takes, and it stays that way, the wait says what to change", () => {
+  const decide = (own: Self, unchangedMs: number) =>
+    plan(observation(own, [silent("a"), silent("b"), silent("c")], { unchangedMs })).reason;
+  const inPod = { ...self("9"), pod: facts() };
+  expect(decide(inPod, 5_000)).toBe("4 of 6 peers have an address");
+  expect(decide(inPod, 10_000)).toBe(
+    "4 of 6 peers have an address; there are 4 pods in all: set replicas to 6 (or see why Kubernetes makes no more), or lower REKINDLE_NODES",
+  );
+  expect(decide(self("9"), 10_000)).toBe(
+    "4 of 6 peers have an address; 4 are named in all: start 2 more, or lower --nodes",
+  );
 });
