@@ -4,7 +4,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Address } from "../address.ts";
 import { type Discovery, isAmong, type Peers } from "../discovery/discovery.ts";
-import { RekindleError } from "../errors.ts";
+import { messageOf, RekindleError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
 import { createActor } from "./act.ts";
@@ -115,7 +115,10 @@ export async function decideDestiny(options: BootOptions): Promise<Destiny> {
 /** Who holds the lock when all is set up has founded the cluster, or carried a founding to its end. */
 async function tellFounded(lock: Lock, log: Log): Promise<void> {
   log.info("action", "the cluster is founded", { report: "Founded" });
-  await lock.markFounded(new Date().toISOString());
+  await lock.markFounded(new Date().toISOString()).catch((thrown: unknown) => {
+    // It is founded all the same; only who founds anew one day would not know.
+    log.warn("action", `the Lease does not tell that it is founded: ${messageOf(thrown)}`);
+  });
 }
 
 function readSelf(peers: Peers, files: DataFiles, log: Log): Self {

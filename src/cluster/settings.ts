@@ -67,6 +67,10 @@ export const clusterSettingDescriptions = {
     ["join", "fresh"],
     "join",
   ),
+  disruptionBudget: optionalCount(
+    "discovery kubernetes: how many peers may be evicted at once; makes a PodDisruptionBudget where there is none",
+    { from: 1, to: 1000 },
+  ),
   dir: text("the data folder", { fallback: "/data" }),
   config: optionalText("your own redis.conf; it is included, never changed"),
   server: optionalText("the server's executable", {

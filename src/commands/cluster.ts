@@ -80,7 +80,7 @@ interface Start {
 async function prepare(
   settings: ClusterSettings,
   environment: NodeJS.ProcessEnv,
-  { discovery, lock, log }: Surroundings,
+  { discovery, lock, log, onSelf }: Surroundings,
 ): Promise<Start> {
   const credentials = readCredentials(settings, environment);
   const tls = readTls(settings);
@@ -117,6 +117,7 @@ async function prepare(
         { port: address.port, flag: "--port" },
         { port: address.busPort, flag: "--bus-port" },
       ]);
+      onSelf();
     },
   });
 

@@ -1,7 +1,6 @@
 /**
  * What a verb in a pod has around it: who its peers are, whose turn it is, and where it tells what it does.
  */
-import { randomBytes } from "node:crypto";
 import { type Lock, noLock } from "../cluster/lock.ts";
 import {
   type ClusterSettings,
@@ -9,11 +8,10 @@ import {
   discoveryOf,
 } from "../cluster/settings.ts";
 import type { Discovery } from "../discovery/discovery.ts";
-import type { KubernetesDiscovery } from "../discovery/kubernetes.ts";
-import { explain, type RekindleError } from "../errors.ts";
-import { findAccess, isInPod } from "../kubernetes/access.ts";
+import type { RekindleError } from "../errors.ts";
+import { isInPod } from "../kubernetes/access.ts";
 import { kubernetesSettingDescriptions } from "../kubernetes/settings.ts";
-import { createLog, type Log, withReports } from "../log.ts";
+import { createLog, type Log } from "../log.ts";
 import { type Flags, readSettings, type Settings } from "../settings.ts";
 
 const { port, busPort, address, ipFamily, onNewTemplate } = clusterSettingDescriptions;
@@ -49,6 +47,8 @@ export interface Surroundings {
   readonly lock: Lock;
   /** Its lines with a `report` become Events on the pod. */
   readonly log: Log;
+  /** Told when this node knows where it is and may be a peer, before anything is done. */
+  onSelf(): void;
   /** When Kubernetes will kill this pod, in milliseconds since 1970; undefined while it is not to end. */
   endsAt(): number | undefined;
   /** The Event that says why this process ends, also where nothing was asked of Kubernetes before. */
@@ -57,12 +57,11 @@ export interface Surroundings {
   close(): Promise<void>;
 }
 
-/** An Event is worth this much of a boot's time. */
-const lastWordsMs = 500;
-
 /** @param verb holds the Lease in this pod; its other processes are others. */
 export async function findSurroundings(
-  settings: Whereabouts & Pick<ClusterSettings, "discovery" | "peers" | "dns" | "peerWait">,
+  settings: Whereabouts &
+    Pick<ClusterSettings, "discovery" | "peers" | "dns" | "peerWait"> &
+    Partial<Pick<ClusterSettings, "disruptionBudget">>,
   environment: NodeJS.ProcessEnv,
   log: Log,
   verb: string,
@@ -72,6 +71,7 @@ export async function findSurroundings(
   const alone = {
     lock: noLock,
     log,
+    onSelf() {},
     endsAt: () => undefined,
     tellRefusal: () => Promise.resolve(),
     close: () => Promise.resolve(),
@@ -91,59 +91,11 @@ export async function findSurroundings(
   }
 }
 
-/** @param settings of which `peerWait` says how long missing rights are waited for. */
+/** Loaded only where it is used: a boot elsewhere has no need of it. */
 async function inKubernetes(
-  settings: Whereabouts & Pick<ClusterSettings, "peerWait">,
-  environment: NodeJS.ProcessEnv,
-  log: Log,
-  verb: string,
+  ...given: Parameters<typeof import("./kubernetes-surroundings.ts").inKubernetes>
 ): Promise<Surroundings> {
-  const [{ openApi }, { discoverKubernetes }, { createLock }, { createPodEvents }] =
-    await Promise.all([
-      import("../kubernetes/api.ts"),
-      import("../discovery/kubernetes.ts"),
-      import("../kubernetes/lease.ts"),
-      import("../kubernetes/events.ts"),
-    ]);
-  const access = findAccess(settings, environment);
-  const api = openApi(access);
-  const discovery = discoverKubernetes({
-    access,
-    api,
-    ...settings,
-    family: settings.ipFamily,
-    patienceMs: settings.peerWait,
-  });
-  const events = once(() => {
-    const pod = discovery.pod();
-    return pod && createPodEvents(api, pod, () => randomBytes(8).toString("hex"));
-  });
-  const tell = (report: string, message: string, isWarning: boolean) =>
-    events()?.tell(report, message, isWarning);
-  const lock = once(() => {
-    const name = leaseName(discovery, settings.onNewTemplate === "fresh");
-    const who = { pod: access.pod, verb };
-    return name && createLock(api, name, who, () => performance.now());
-  });
-  return {
-    discovery,
-    lock: {
-      // Whoever founds knows its pod; before that there is nothing to hold.
-      hold: (isAround) => (lock() || noLock).hold(isAround),
-      markFounded: async (at) => (lock() || noLock).markFounded(at),
-      release: async () => (lock() || noLock).release(),
-    },
-    log: withReports(log, tell),
-    endsAt: () => Date.parse(discovery.own()?.pod.metadata.deletionTimestamp ?? "") || undefined,
-    async tellRefusal(thrown) {
-      await discovery.findPod();
-      tell("Refused", explain(thrown), true);
-    },
-    async close() {
-      await events()?.flush(lastWordsMs);
-      discovery.close();
-    },
-  };
+  return (await import("./kubernetes-surroundings.ts")).inKubernetes(...given);
 }
 
 /** For what is refused before anything around this process was looked at: settings that do not fit. */
@@ -183,20 +135,4 @@ export async function askKubernetes(
     onTrouble(thrown);
     return undefined;
   }
-}
-
-/** One Lease for each cluster: where every template is one, its hash tells them apart. */
-function leaseName(discovery: KubernetesDiscovery, isFresh: boolean): string | undefined {
-  const own = discovery.own();
-  if (own === undefined) return undefined;
-  return isFresh ? `${own.owner.name}-${own.template}` : own.owner.name;
-}
-
-/** Made when it is first there. */
-function once<T>(make: () => T | undefined): () => T | undefined {
-  let made: T | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
 }

@@ -8,13 +8,14 @@ import type { Access } from "../kubernetes/access.ts";
 import { type Api, asLastingFault, describeTrouble, type Rule } from "../kubernetes/api.ts";
 import { createPatience } from "../kubernetes/patience.ts";
 import { followPods, type PodStore } from "../kubernetes/pods.ts";
-import type { Pod, PodList } from "../kubernetes/types.ts";
+import type { Pod, PodList, Workload } from "../kubernetes/types.ts";
 import {
-  findSelector,
+  findWorkload,
   type Owner,
   ownerIfAny,
   ownerOf,
   readWorkloads,
+  renderSelector,
   templateOf,
 } from "../kubernetes/workload.ts";
 import { type Discovery, ownAddresses, type Peer, type Peers, type PodFacts } from "./discovery.ts";
@@ -36,6 +37,8 @@ export interface KubernetesOptions {
 export interface KubernetesDiscovery extends Discovery {
   /** The own pod and its owner, once the API server has told. */
   own(): OwnPod | undefined;
+  /** The owner as it was when this process started. */
+  workload(): Workload | undefined;
   /** The own pod alone, whoever owns it: asks for it where it is not known yet, and gives nothing where that fails. */
   findPod(): Promise<Pod | undefined>;
   /** The same, without asking. */
@@ -58,12 +61,14 @@ export function discoverKubernetes(options: KubernetesOptions): KubernetesDiscov
   const patience = createPatience(patienceMs, () => performance.now());
   let own: OwnPod | undefined;
   let ownPod: Pod | undefined;
+  let workload: Workload | undefined;
   let store: PodStore | undefined;
 
   async function openStore(): Promise<PodStore> {
     own ??= await findOwnPod();
     const { owner, template } = own;
-    const selector = await findSelector(api, owner).catch(withRule(readWorkloads(owner)));
+    workload = await findWorkload(api, owner).catch(withRule(readWorkloads(owner)));
+    const selector = renderSelector(workload.spec.selector);
     const isFresh = options.onNewTemplate === "fresh";
     return followPods(
       api,
@@ -71,11 +76,13 @@ export function discoverKubernetes(options: KubernetesOptions): KubernetesDiscov
       patienceMs,
     );
   }
-  const withRule = (rule: Rule) => (thrown: unknown) => {
-    const told = isRekindleError(thrown) ? thrown : undefined;
-    const lasting = asLastingFault(api, thrown, rule) ?? told;
-    throw lasting ? endOrWait(lasting) : new Waiting(describeTrouble(api, thrown));
-  };
+  const withRule =
+    (rule: Rule) =>
+    (thrown: unknown): never => {
+      const told = isRekindleError(thrown) ? thrown : undefined;
+      const lasting = asLastingFault(api, thrown, rule) ?? told;
+      throw lasting ? endOrWait(lasting) : new Waiting(describeTrouble(api, thrown));
+    };
   const endOrWait = (fault: RekindleError): Error =>
     patience.isOver(fault) ? fault : new Waiting(fault.message);
 
@@ -116,6 +123,7 @@ export function discoverKubernetes(options: KubernetesOptions): KubernetesDiscov
       return { self: undefined, selfWaitingFor: why, others: [] };
     },
     own: () => own,
+    workload: () => workload,
     pod: () => ownPod,
     findPod: async () => ownPod ?? (await listOwnPod().catch(() => undefined)),
     close() {

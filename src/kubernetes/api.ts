@@ -207,6 +207,6 @@ export function asLastingFault(api: Api, thrown: unknown, rule: Rule): RekindleE
 
 export interface Rule {
   readonly verb: "get" | "list" | "watch" | "create" | "update";
-  readonly group: "" | "apps" | "coordination.k8s.io";
+  readonly group: "" | "apps" | "coordination.k8s.io" | "policy";
   readonly resource: string;
 }

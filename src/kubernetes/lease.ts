@@ -5,7 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { RekindleError } from "../errors.ts";
 import { type Api, ApiError, asLastingFault, describeTrouble } from "./api.ts";
-import type { Lease } from "./types.ts";
+import type { Lease, OwnerReference } from "./types.ts";
 
 export type Holding =
   | { readonly held: true; readonly foundedAt: string | undefined }
@@ -30,12 +30,13 @@ const renewAfterMs = 4_000;
 const foundedAnnotation = "rekindle/founded-at";
 
 /**
+ * @param lease its name, and whose end is its end too.
  * @param who the own pod and verb: a container that was restarted in its pod takes its own Lease back at once.
  * @param now a clock in milliseconds that only goes forward.
  */
 export function createLock(
   api: Api,
-  name: string,
+  { name, owner }: { readonly name: string; readonly owner: OwnerReference | undefined },
   who: { readonly pod: string; readonly verb: string },
   now: () => number,
 ): Lock {
@@ -63,7 +64,7 @@ export function createLock(
       const blank = {
         apiVersion: "coordination.k8s.io/v1",
         kind: "Lease",
-        metadata: { name },
+        metadata: { name, ...(owner && { ownerReferences: [owner] }) },
         spec: {},
       };
       return api.send<Lease>("POST", collection, blank).catch(orMissingRight("create"));

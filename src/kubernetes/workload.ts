@@ -3,7 +3,7 @@
  */
 import { RekindleError } from "../errors.ts";
 import type { Api, Rule } from "./api.ts";
-import type { LabelSelector, Pod, Workload } from "./types.ts";
+import type { LabelSelector, OwnerReference, Pod, Workload } from "./types.ts";
 
 export interface Owner {
   readonly kind: "Deployment" | "StatefulSet";
@@ -54,21 +54,27 @@ export function ownerIfAny(pod: Pod): Owner | undefined {
   return { kind: "Deployment", name, templateLabel: "pod-template-hash" };
 }
 
-const controllerOf = (pod: Pod) => pod.metadata.ownerReferences?.find((one) => one.controller);
+export const controllerOf = (pod: Pod): OwnerReference | undefined =>
+  pod.metadata.ownerReferences?.find((one) => one.controller);
 
 export const templateOf = (pod: Pod): string => {
   const owner = ownerIfAny(pod);
   return (owner && pod.metadata.labels?.[owner.templateLabel]) ?? "";
 };
 
-/** The selector of the owner, as a list of pods takes it. */
-export async function findSelector(api: Api, owner: Owner): Promise<string> {
-  const path = `/apis/apps/v1/namespaces/${api.namespace}/${owner.kind.toLowerCase()}s/${owner.name}`;
-  const workload = await api.send<Workload>("GET", path);
-  return renderSelector(workload.spec.selector);
-}
+export const findWorkload = (api: Api, { kind, name }: Owner): Promise<Workload> =>
+  api.send("GET", `/apis/apps/v1/namespaces/${api.namespace}/${kind.toLowerCase()}s/${name}`);
 
-function renderSelector({ matchLabels, matchExpressions }: LabelSelector): string {
+/** What is made with this in its metadata ends with the Deployment or StatefulSet. */
+export const ownedBy = ({ kind, name }: Owner, { metadata }: Workload): OwnerReference => ({
+  apiVersion: "apps/v1",
+  kind,
+  name,
+  uid: metadata.uid ?? "",
+});
+
+/** As a list of pods takes it. */
+export function renderSelector({ matchLabels, matchExpressions }: LabelSelector): string {
   const equal = Object.entries(matchLabels ?? {}).map(([key, value]) => `${key}=${value}`);
   const other = (matchExpressions ?? []).map(({ key, operator, values = [] }) => {
     if (operator === "Exists") return key;

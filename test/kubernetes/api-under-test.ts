@@ -64,3 +64,21 @@ export async function tryIn(
   const exitCode = status.status === "Success" ? 0 : Number(cause?.message ?? 1);
   return { output: Buffer.concat(parts).toString(), exitCode };
 }
+
+/** Asks Kubernetes to evict a pod, as draining a machine does. @returns the HTTP status: 201, or 429 while the budget forbids it. */
+export async function evict({ metadata }: V1Pod): Promise<number> {
+  const at = { name: metadata?.name ?? "", namespace: metadata?.namespace ?? "" };
+  const ask = (version: string) =>
+    core
+      .createNamespacedPodEviction({
+        ...at,
+        body: { apiVersion: `policy/${version}`, kind: "Eviction", metadata: at },
+      })
+      .then(
+        () => 201,
+        ({ code }: { code: number }) => code,
+      );
+  const status = await ask("v1");
+  // Up to 1.21 evictions are policy/v1beta1.
+  return status === 201 || status === 429 ? status : ask("v1beta1");
+}

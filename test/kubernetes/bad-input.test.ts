@@ -25,6 +25,8 @@ interface Spec {
 interface Case {
   /** Of the Role's rules, those that hold. */
   readonly rules?: readonly string[];
+  /** Of the rules' verbs, those that hold. */
+  readonly verbs?: readonly string[];
   readonly spec?: (spec: Spec) => void;
   readonly env?: Readonly<Record<string, string>>;
   /** A pod by itself instead of a Deployment's. */
@@ -45,10 +47,9 @@ function makeForeignAuthority(): string {
 /** @returns the names of the manifest's objects in this case. */
 async function start(
   name: string,
-  { rules, spec, env, isBare, replicas = 1 }: Case,
+  { rules, verbs, spec, env, isBare, replicas = 1 }: Case,
 ): Promise<void> {
-  const shipped = readManifest("deployment").filter(({ kind }) => kind !== "PodDisruptionBudget");
-  for (const object of shipped as (KubernetesObject & Record<string, never>)[]) {
+  for (const object of readManifest("deployment") as (KubernetesObject & Record<string, never>)[]) {
     const renamed = JSON.parse(
       JSON.stringify(object)
         .replaceAll('"redis"', `"${name}"`)
@@ -59,6 +60,9 @@ async function start(
       renamed.rules = renamed.rules.filter(({ resources }: { resources: string[] }) =>
         rules.includes(resources[0] ?? ""),
       );
+    if (renamed.kind === "Role" && verbs)
+      for (const rule of renamed.rules)
+        rule.verbs = rule.verbs.filter((verb: string) => verbs.includes(verb));
     if (renamed.kind === "Secret") renamed.stringData["ca.crt"] = makeForeignAuthority();
     if (renamed.kind === "Deployment") {
       const template = renamed.spec.template;
@@ -142,6 +146,13 @@ const cases: readonly [what: string, name: string, given: Case, message: RegExp,
     78,
   ],
   [
+    "a Role that may list pods and not watch them",
+    "no-watch",
+    { rules: ["pods", "deployments", "events"], verbs: ["list", "get", "create"] },
+    /may not watch pods in the namespace .*verbs \[\\"watch\\"\]/,
+    78,
+  ],
+  [
     "an API server with a foreign certificate",
     "foreign-ca",
     { env: { REKINDLE_API_CA: "/etc/redis-secret/ca.crt" } },
@@ -186,6 +197,21 @@ onKubernetes("what is missing is told as an Event too, where Events may be writt
   ])
     await expect.poll(async () => (await refusals()).join("\n"), { timeout: 30_000 }).toMatch(said);
 });
+
+onKubernetes(
+  "fewer replicas than nodes: what to change is said in the log and as an Event",
+  async () => {
+    await start("too-few", { replicas: 4 });
+    const wanted =
+      /4 of 6 peers have an address; there are 4 pods in all: set replicas to 6 \(or see why Kubernetes makes no more\), or lower REKINDLE_NODES/;
+    expect(await findLine("too-few", wanted)).toContain('"event":"wait"');
+    const waits = async () => {
+      const { items } = await core.listNamespacedEvent({ namespace });
+      return items.filter(({ reason }) => reason === "Waiting").map(({ message }) => message);
+    };
+    await expect.poll(async () => (await waits()).join("\n"), { timeout: 30_000 }).toMatch(wanted);
+  },
+);
 
 onKubernetes("an API server that cannot be reached is waited for, and said so", async () => {
   await start("unreachable", { env: { APISERVER: "https://192.0.2.1:6443" } });

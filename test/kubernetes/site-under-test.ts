@@ -85,23 +85,13 @@ export async function createSite({ manifest, edit, isAwaited = true }: SiteOptio
       container.resources.requests.cpu = "10m";
     }
     edit?.(shipped);
-    for (const object of shipped) await create(object);
-    await create(toolsPod(namespace));
+    for (const object of shipped) await objects.create(object);
+    await objects.create(toolsPod(namespace));
     if (isAwaited) await site.waitUntilWhole();
     return site;
   } catch (thrown) {
     await site[Symbol.asyncDispose]();
     throw thrown;
-  }
-}
-
-/** Kubernetes 1.20 knows the budget under its former name only. */
-async function create(object: KubernetesObject): Promise<void> {
-  try {
-    await objects.create(object);
-  } catch (thrown) {
-    if (object.kind !== "PodDisruptionBudget") throw thrown;
-    await objects.create({ ...object, apiVersion: "policy/v1beta1" });
   }
 }
 
@@ -150,7 +140,7 @@ function clientPod(
 }
 
 const isLeaving = (pod: V1Pod): boolean => pod.metadata?.deletionTimestamp !== undefined;
-const isReady = (pod: V1Pod): boolean =>
+export const isReady = (pod: V1Pod): boolean =>
   pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ===
   true;
 export const nameOf = (pod: V1Pod): string => pod.metadata?.name ?? "";
@@ -279,7 +269,7 @@ function killContainer(containerId: string): void {
 async function startLoad(namespace: string): Promise<Load> {
   const name = `load-${randomBytes(3).toString("hex")}`;
   const at = { name, namespace };
-  await create(clientPod(name, namespace, inject("testImages").load, undefined));
+  await objects.create(clientPod(name, namespace, inject("testImages").load, undefined));
   const lines = async (): Promise<string> => {
     await pause(lookAgainMs);
     return core.readNamespacedPodLog(at).catch(() => "");

@@ -80,7 +80,7 @@ test("a pod that no Deployment or StatefulSet owns is refused, with its owner's 
   expect(() => ownerOf(bare)).toThrow(
     "belongs to no Deployment or StatefulSet: its owner is nobody",
   );
-  const job = [{ kind: "Job", name: "once", uid: "u", controller: true }];
+  const job = [{ apiVersion: "batch/v1", kind: "Job", name: "once", uid: "u", controller: true }];
   expect(() => ownerOf({ ...self, metadata: { ...self.metadata, ownerReferences: job } })).toThrow(
     "its owner is the Job once",
   );

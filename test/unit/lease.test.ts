@@ -28,8 +28,9 @@ const api: Api = {
   },
 };
 
+const owner = { apiVersion: "apps/v1", kind: "Deployment", name: "redis", uid: "u" };
 const lockOf = (pod: string, verb = "cluster") =>
-  createLock(api, "redis", { pod, verb }, () => clockMs);
+  createLock(api, { name: "redis", owner }, { pod, verb }, () => clockMs);
 const everybody = () => true;
 
 beforeEach(() => {
@@ -88,6 +89,11 @@ test("that a cluster was founded is written on it, and read by whoever holds it 
     held: true,
     foundedAt: "2026-01-01T00:00:00Z",
   });
+});
+
+test("it ends with what it tells of", async () => {
+  await lockOf("one").hold(everybody);
+  expect(stored?.metadata.ownerReferences).toEqual([owner]);
 });
 
 test("without the right to Leases the missing rule is named", async () => {

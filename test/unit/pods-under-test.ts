@@ -28,7 +28,13 @@ export function pod(name: string, sketch: PodSketch = {}): Pod {
       creationTimestamp: sketch.createdAt ?? "2026-01-01T00:00:00Z",
       ...(sketch.isLeaving && { deletionTimestamp: "2026-01-01T01:00:00Z" }),
       ownerReferences: [
-        { kind: "ReplicaSet", name: `${deployment}-${template}`, uid: "u", controller: true },
+        {
+          apiVersion: "apps/v1",
+          kind: "ReplicaSet",
+          name: `${deployment}-${template}`,
+          uid: "u",
+          controller: true,
+        },
       ],
     },
     spec: { nodeName: machine },
