@@ -82,7 +82,8 @@ function compareHeirs(a: Member, b: Member, own: Member): number {
   );
 }
 
-function leave({ own, awaited, unchangedMs }: Leaving, known: readonly Member[]): Plan {
+function leave(leaving: Leaving, known: readonly Member[]): Plan {
+  const { own } = leaving;
   const { id } = own.seen;
   const behind = known.filter((member) => (entryOf(member, id)?.slots.length ?? 0) > 0);
   if (behind.length > 0)
@@ -90,6 +91,18 @@ function leave({ own, awaited, unchangedMs }: Leaving, known: readonly Member[])
   const followers = known.filter(({ seen }) => myselfOf(seen.table)?.alphaId === id);
   if (followers.length > 0)
     return { kind: "wait", reason: `${namesOf(followers)} have yet to follow the new alpha` };
+  return own.pod?.isLeaving === false ? stay(own) : beForgotten(leaving, known);
+}
+
+/** Asked for by hand, or by the kubelet before it restarts the container: nobody would introduce it again. */
+function stay({ seen }: Member): Plan {
+  if (seen.role === "beta" && !seen.inSync)
+    return { kind: "wait", reason: "this node is yet to copy the new alpha" };
+  return { kind: "done", reason: "this node has no slots and stays a beta: its pod is not ending" };
+}
+
+function beForgotten({ own, awaited, unchangedMs }: Leaving, known: readonly Member[]): Plan {
+  const { id } = own.seen;
   const steps = known
     .filter((member) => entryOf(member, id))
     .map((at): Step => ({ kind: "forget", at, id }));

@@ -66,8 +66,10 @@ onKubernetes(
     expect(wrongReads).toBe(0);
     expect(lost).toBeLessThan(writes / 100);
     const [own = 0, ...others] = pauses.map(({ ms }) => ms).sort((a, b) => b - a);
-    expect(own).toBeLessThan(nodeTimeoutMs + 2_000);
-    expect(Math.max(...others)).toBeLessThan(1_000);
+    const stall = Math.max(...others);
+    expect(stall).toBeLessThan(1_000);
+    // What the other slots had to wait as well is the machine's.
+    expect(own - stall).toBeLessThan(nodeTimeoutMs + 2_000);
   },
 );
 

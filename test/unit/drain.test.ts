@@ -71,6 +71,28 @@ describe("an alpha hands its slots over", () => {
   });
 });
 
+describe("a node whose pod is not ending", () => {
+  const staying = { a: { isLeaving: false }, d: { isLeaving: false } };
+  test("hands its slots over all the same", () => {
+    expect(heirOf(leaving("a", sixNodes, staying))).toEqual([`promote ${nameOf("d")}`]);
+  });
+  test("is done when it copies the new alpha: one drain after the other is safe", () => {
+    const views = [..."abcdef"].map((letter) => ({
+      ...answered(letter, sixNodes, letter === "d" ? { inSync: false } : {}),
+      pod: facts(),
+    }));
+    const topology = readTopology(observation(undefined, views));
+    const own = views[3] as Member;
+    expect(planDrain({ own, topology, awaited: [], unchangedMs: 0 }).kind).toBe("wait");
+  });
+  test("is not forgotten: there is nobody who would introduce it again", () => {
+    expect(leaving("d", sixNodes, staying)).toEqual({
+      kind: "done",
+      reason: "this node has no slots and stays a beta: its pod is not ending",
+    });
+  });
+});
+
 test("the whole cluster stops: nothing is handed over, nobody is forgotten", () => {
   const all = Object.fromEntries([..."abcdef"].map((letter) => [letter, { isLeaving: true }]));
   expect(leaving("a", sixNodes, all).kind).toBe("done");
