@@ -7,6 +7,7 @@ import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { inject, test } from "vitest";
 import type { V1Pod } from "../kubernetes/api-under-test.ts";
+import { addHealer, usageOf } from "../kubernetes/healer-under-test.ts";
 import { createSite, nameOf, pause, type Site } from "../kubernetes/site-under-test.ts";
 import { median } from "./rows.ts";
 import { renderTimeline, type Timeline } from "./timeline.ts";
@@ -18,6 +19,7 @@ interface Figure {
 }
 
 const runs = Number(process.env.REKINDLE_BENCH_RUNS ?? 5);
+const healerMs = 60_000;
 const folder = fileURLToPath(new URL("results/", import.meta.url));
 
 interface LogLine {
@@ -71,6 +73,31 @@ async function measureFounding(): Promise<readonly Figure[]> {
     },
     { name: "CPU of a boot that founds", unit: "ms", values: cpu },
     { name: "largest memory of a boot", unit: "MB", values: memory },
+  ];
+}
+
+/** As its component has it, while all is well. */
+async function measureHealer(): Promise<readonly Figure[]> {
+  await using site = await createSite({ manifest: "deployment", edit: addHealer });
+  await pause(10_000);
+  const pods = await site.pods();
+  const before = await Promise.all(pods.map((pod) => usageOf(site, pod)));
+  const startedAt = performance.now();
+  await pause(healerMs);
+  const after = await Promise.all(pods.map((pod) => usageOf(site, pod)));
+  const tookMs = performance.now() - startedAt;
+  const shares = after.map(({ cpuMs }, index) => (cpuMs - (before[index]?.cpuMs ?? 0)) / tookMs);
+  return [
+    {
+      name: "resident healer, all well: CPU, in thousandths of a core",
+      unit: "",
+      values: shares.map((share) => share * 1_000),
+    },
+    {
+      name: "resident healer: memory of its own",
+      unit: "MB",
+      values: after.map(({ ownKb }) => ownKb / 1_000),
+    },
   ];
 }
 
@@ -177,7 +204,7 @@ function renderTable(figures: readonly Figure[], machine: string): string {
 }
 
 test("bench", { timeout: 1_800_000 }, async () => {
-  const figures: Figure[] = [...(await measureFounding())];
+  const figures: Figure[] = [...(await measureFounding()), ...(await measureHealer())];
   await using site = await createSite({ manifest: "deployment" });
   figures.push(...(await measureReplacing(site)));
   const { figures: rolling, timeline } = await measureRollingUpdate(site);

@@ -1,17 +1,10 @@
 /**
  * The resident healer, on what no boot would mend: nothing boots here, and Redis by itself stays as it is.
  */
-import { readFileSync } from "node:fs";
-import { loadYaml } from "@kubernetes/client-node";
-import { afterAll, beforeAll, expect, inject } from "vitest";
+import { afterAll, beforeAll, expect } from "vitest";
 import { until } from "../redis/until.ts";
-import {
-  execIn,
-  isWanted,
-  type KubernetesObject,
-  onKubernetes,
-  type V1Pod,
-} from "./api-under-test.ts";
+import { isWanted, type KubernetesObject, onKubernetes, type V1Pod } from "./api-under-test.ts";
+import { addHealer, usageOf } from "./healer-under-test.ts";
 import {
   addressOf,
   containersOf,
@@ -23,24 +16,15 @@ import {
 
 let site: Site;
 
-/** The component's sidecar, looking often; and no preStop hook, so that a pod that leaves leaves a ghost. */
-function addHealer(objects: readonly KubernetesObject[]): void {
-  const path = new URL("../../deployment/healer/sidecar.yaml", import.meta.url);
-  const [{ value }] = loadYaml<[{ value: { args: string[] } }]>(readFileSync(path, "utf8"));
+/** Looking often; and no preStop hook, so that a pod that leaves leaves a ghost. */
+function prepare(objects: readonly KubernetesObject[]): void {
   const [node] = containersOf(objects);
   Reflect.deleteProperty(node ?? {}, "lifecycle");
-  const spec = objects.find(({ kind }) => kind === "Deployment") as unknown as {
-    spec: { template: { spec: { containers: unknown[] } } };
-  };
-  spec.spec.template.spec.containers.push({
-    ...value,
-    image: inject("testImages").image,
-    args: [...value.args, "--interval", "2s"],
-  });
+  addHealer(objects, "--interval", "2s");
 }
 
 beforeAll(async () => {
-  if (isWanted) site = await createSite({ manifest: "deployment", edit: addHealer });
+  if (isWanted) site = await createSite({ manifest: "deployment", edit: prepare });
 });
 afterAll(async () => {
   await site?.[Symbol.asyncDispose]();
@@ -105,12 +89,5 @@ onKubernetes(
 onKubernetes("it stays below its 60 MB, and was never restarted", async () => {
   expect(await restarts()).toBe(0);
   const [pod] = await site.pods();
-  const status = await execIn(site.namespace, nameOf(pod as V1Pod), "healer", [
-    "cat",
-    "/proc/1/status",
-  ]);
-  const residentKb = Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]);
-  const fileKb = Number(/RssFile:\s+(\d+) kB/.exec(status)?.[1]);
-  // What the kernel can take back at any time, the executable's own pages, is shared by all on the machine.
-  expect(residentKb - fileKb).toBeLessThan(60_000);
+  expect((await usageOf(site, pod as V1Pod)).ownKb).toBeLessThan(60_000);
 });

@@ -86,7 +86,8 @@ export async function createSite({ manifest, edit, isAwaited = true }: SiteOptio
     }
     edit?.(shipped);
     for (const object of shipped) await objects.create(object);
-    await objects.create(toolsPod(namespace));
+    // Without limits, to ask the nodes from.
+    await objects.create(idlePod("tools", namespace));
     if (isAwaited) await site.waitUntilWhole();
     return site;
   } catch (thrown) {
@@ -111,9 +112,8 @@ export const containersOf = (all: readonly KubernetesObject[]): Container[] =>
     .filter(({ kind }) => kind === "Deployment" || kind === "StatefulSet")
     .flatMap((one) => (one as unknown as PodTemplate).spec.template.spec.containers);
 
-/** A pod without limits, to ask the nodes from. */
-const toolsPod = (namespace: string): KubernetesObject =>
-  clientPod("tools", namespace, inject("testImages").image, ["sleep", "infinity"]);
+export const idlePod = (name: string, namespace: string): KubernetesObject =>
+  clientPod(name, namespace, inject("testImages").image, ["sleep", "infinity"]);
 
 function clientPod(
   name: string,
@@ -134,7 +134,9 @@ function clientPod(
         volumeMounts: [{ name: "secret", mountPath: "/etc/redis-secret" }],
       },
     ],
-    volumes: [{ name: "secret", secret: { secretName: "redis", defaultMode: 0o440 } }],
+    volumes: [
+      { name: "secret", secret: { secretName: "redis", defaultMode: 0o440, optional: true } },
+    ],
   };
   return { apiVersion: "v1", kind: "Pod", metadata: { name, namespace }, spec } as KubernetesObject;
 }
