@@ -1,11 +1,11 @@
 /**
  * All pods of a cluster end at the same moment.
  */
-import { randomBytes } from "node:crypto";
 import { expect } from "vitest";
 import { until } from "../redis/until.ts";
-import { core, objects, onKubernetes } from "./api-under-test.ts";
-import { addressOf, createSite, idlePod, nameOf, pause, type Site } from "./site-under-test.ts";
+import { holdAddresses } from "./addresses-under-test.ts";
+import { onKubernetes } from "./api-under-test.ts";
+import { addressOf, createSite, nameOf, pause, type Site } from "./site-under-test.ts";
 
 /** Until Kubernetes says that all six run. */
 async function waitUntilAllRun(site: Site, before: ReadonlySet<string | undefined>): Promise<void> {
@@ -24,33 +24,10 @@ async function waitUntilAllRun(site: Site, before: ReadonlySet<string | undefine
   );
 }
 
-/**
- * So many pods that have addresses while the site's get theirs. Some networks give the lowest free one: with these released,
- * the site's next pods get other addresses than they had.
- */
-async function holdAddresses(count: number): Promise<{ release(): Promise<void> }> {
-  const namespace = `rekindle-${randomBytes(4).toString("hex")}`;
-  await core.createNamespace({ body: { metadata: { name: namespace } } });
-  const names = Array.from({ length: count }, (_, index) => `holder-${index}`);
-  await Promise.all(names.map((name) => objects.create(idlePod(name, namespace))));
-  const list = () => core.listNamespacedPod({ namespace });
-  await until(
-    "the holders' addresses",
-    list,
-    ({ items }) => items.every((pod) => addressOf(pod) !== ""),
-    60_000,
-  );
-  return {
-    async release() {
-      await core.deleteNamespace({ name: namespace });
-      await until("released addresses", list, ({ items }) => items.length === 0, 60_000);
-    },
-  };
-}
-
 onKubernetes(
   "a StatefulSet's pods, every address new: all data is there, whole at most 10 s after the last pod runs",
   async () => {
+    // Released, they are lower than the site's: its next pods get these.
     const others = await holdAddresses(6);
     await using site = await createSite({ manifest: "statefulset" });
     await others.release();

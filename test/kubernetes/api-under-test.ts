@@ -1,6 +1,7 @@
 /**
  * The Kubernetes under test, through its official client.
  */
+import { randomBytes } from "node:crypto";
 import { PassThrough } from "node:stream";
 import {
   AppsV1Api,
@@ -15,6 +16,7 @@ import {
   VersionApi,
 } from "@kubernetes/client-node";
 import { inject, test } from "vitest";
+import { until } from "../redis/until.ts";
 
 export const isWanted = inject("kubeconfig") !== "";
 
@@ -32,6 +34,20 @@ export const version = client(() => config.makeApiClient(VersionApi));
 export const objects = client(() => KubernetesObjectApi.makeApiClient(config));
 
 export type { KubernetesObject, V1Pod };
+
+/** A namespace of the test's own, in which pods can be made. */
+export async function createNamespace(): Promise<string> {
+  const name = `rekindle-${randomBytes(4).toString("hex")}`;
+  await core.createNamespace({ body: { metadata: { name } } });
+  // Every pod has an account, and Kubernetes makes the default one a moment later.
+  const account = { name: "default", namespace: name };
+  await until(
+    "the default service account",
+    () => core.readNamespacedServiceAccount(account).catch(() => undefined),
+    (found) => found !== undefined,
+  );
+  return name;
+}
 
 /** Runs a command in a pod's first container. @throws where its exit code is not zero. */
 export async function execIn(

@@ -2,16 +2,22 @@
  * What is missing around a pod: one line each that names what to change, as log and, where the API lets us, as Event.
  */
 import { execFileSync } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, inject } from "vitest";
 import { until } from "../redis/until.ts";
-import { core, isWanted, type KubernetesObject, objects, onKubernetes } from "./api-under-test.ts";
+import {
+  core,
+  createNamespace,
+  isWanted,
+  type KubernetesObject,
+  objects,
+  onKubernetes,
+} from "./api-under-test.ts";
 import { containersOf, pause, readManifest } from "./site-under-test.ts";
 
-const namespace = `rekindle-${randomBytes(4).toString("hex")}`;
+let namespace = "";
 
 beforeAll(async () => {
-  if (isWanted) await core.createNamespace({ body: { metadata: { name: namespace } } });
+  if (isWanted) namespace = await createNamespace();
 });
 afterAll(async () => {
   if (isWanted) await core.deleteNamespace({ name: namespace });

@@ -2,10 +2,17 @@
  * The manifests as they are shipped, and what the nodes make of what these ask for.
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { apps, coordination, core, evict, isWanted, objects } from "./api-under-test.ts";
+import {
+  apps,
+  coordination,
+  core,
+  createNamespace,
+  evict,
+  isWanted,
+  objects,
+} from "./api-under-test.ts";
 import { createSite, isReady, nameOf, type Site } from "./site-under-test.ts";
 
 const hasKubectl = spawnSync("kubectl", ["version", "--client"], { stdio: "ignore" }).status === 0;
@@ -13,8 +20,7 @@ const hasKubectl = spawnSync("kubectl", ["version", "--client"], { stdio: "ignor
 test.skipIf(!isWanted || !hasKubectl).each(["deployment", "statefulset"])(
   "kubectl create -f %s.yaml takes the file as it is",
   async (manifest) => {
-    const namespace = `rekindle-${randomBytes(4).toString("hex")}`;
-    await core.createNamespace({ body: { metadata: { name: namespace } } });
+    const namespace = await createNamespace();
     const path = fileURLToPath(new URL(`../../deployment/${manifest}.yaml`, import.meta.url));
     const args = ["create", "--filename", path, "--namespace", namespace, "--dry-run=server"];
     const env = { ...process.env, KUBECONFIG: inject("kubeconfig") };

@@ -2,6 +2,7 @@
  * Rule 6 on Kubernetes: an address that was another cluster's a moment ago merges nothing.
  */
 import { expect } from "vitest";
+import { holdAddressesBelow } from "./addresses-under-test.ts";
 import { core, onKubernetes } from "./api-under-test.ts";
 import { addressOf, createSite, nameOf, pause, type Site } from "./site-under-test.ts";
 
@@ -27,6 +28,7 @@ onKubernetes(
       body: [{ op: "remove", path: "/metadata/labels/app" }],
     });
     await one.waitUntilReady(6);
+    await using _ = await holdAddressesBelow(addressOf(stray));
     await one.delete(stray, { force: true });
     await pause(1_000);
 

@@ -11,6 +11,7 @@ import { until } from "../redis/until.ts";
 import {
   apps,
   core,
+  createNamespace,
   execIn,
   type KubernetesObject,
   objects,
@@ -73,8 +74,7 @@ export function readManifest(manifest: SiteOptions["manifest"]): KubernetesObjec
 }
 
 export async function createSite({ manifest, edit, isAwaited = true }: SiteOptions): Promise<Site> {
-  const namespace = `rekindle-${randomBytes(4).toString("hex")}`;
-  await core.createNamespace({ body: { metadata: { name: namespace } } });
+  const namespace = await createNamespace();
   const site = openSite(namespace);
   try {
     const shipped = readManifest(manifest);
@@ -123,6 +123,7 @@ function clientPod(
 ): KubernetesObject {
   const spec = {
     terminationGracePeriodSeconds: 0,
+    automountServiceAccountToken: false,
     securityContext: { fsGroup: 999 },
     containers: [
       {
