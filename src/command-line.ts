@@ -5,6 +5,8 @@ import yargs, { type Argv } from "yargs";
 import * as cluster from "./commands/cluster.ts";
 import * as down from "./commands/down.ts";
 import * as drain from "./commands/drain.ts";
+import * as replication from "./commands/replication.ts";
+import * as sentinel from "./commands/sentinel.ts";
 import * as sidecar from "./commands/sidecar.ts";
 import * as status from "./commands/status.ts";
 import * as up from "./commands/up.ts";
@@ -24,6 +26,16 @@ const verbs: readonly Verb[] = [
     name: "cluster",
     describe: "decide what this node of a Redis Cluster must be, and become it",
     ...cluster,
+  },
+  {
+    name: "replication",
+    describe: "decide whether this node is the alpha or a beta under Sentinel, and become it",
+    ...replication,
+  },
+  {
+    name: "sentinel",
+    describe: "write or repair sentinel.conf, wait for an alpha that answers, and become Sentinel",
+    ...sentinel,
   },
   {
     name: "drain",

@@ -18,6 +18,8 @@ interface Verb {
 /** The verbs that start in pods, or are typed there. */
 const bootVerbs: Readonly<Record<string, () => Promise<Verb>>> = {
   cluster: () => import("./commands/cluster.ts"),
+  replication: () => import("./commands/replication.ts"),
+  sentinel: () => import("./commands/sentinel.ts"),
   drain: () => import("./commands/drain.ts"),
   status: () => import("./commands/status.ts"),
   sidecar: () => import("./commands/sidecar.ts"),

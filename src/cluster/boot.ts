@@ -7,6 +7,7 @@ import { type Discovery, isAmong, type Peers } from "../discovery/discovery.ts";
 import { messageOf, RekindleError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
+import { createWatcher } from "../watcher.ts";
 import { createActor } from "./act.ts";
 import { type DataFiles, readDisk, setAside } from "./disk.ts";
 import { type Lock, noLock } from "./lock.ts";
@@ -14,7 +15,7 @@ import type { NodeTable } from "./nodes.ts";
 import { createObserver } from "./observe.ts";
 import { plan } from "./plan.ts";
 import type { Plan, Policy, Self } from "./types.ts";
-import { createWatcher } from "./watch.ts";
+import { sightsOf } from "./watch.ts";
 
 export interface BootOptions {
   readonly policy: Policy;
@@ -93,7 +94,7 @@ export async function decideDestiny(options: BootOptions): Promise<Destiny> {
       isSelfTold = true;
       const self = readSelf(peers, files, log);
       const views = await observer.look(peers.others);
-      if (watcher.observed(views)) changedAt = now();
+      if (watcher.observed(sightsOf(views))) changedAt = now();
       const decision = plan({
         policy,
         self,

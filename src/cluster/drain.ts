@@ -8,12 +8,13 @@ import type { Discovery, Peer, Peers } from "../discovery/discovery.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
+import { createWatcher } from "../watcher.ts";
 import { createActor } from "./act.ts";
 import { createObserver } from "./observe.ts";
 import { type Leaving, planDrain } from "./plan-drain.ts";
 import { entryOf, isLeaving, readFromOutside } from "./topology.ts";
 import type { Member, PeerAnswer, PeerView } from "./types.ts";
-import { createWatcher } from "./watch.ts";
+import { sightsOf } from "./watch.ts";
 
 export interface DrainOptions {
   /** Where this node's server listens for us. */
@@ -58,7 +59,7 @@ export async function drain(options: DrainOptions): Promise<Outcome> {
       }
       const own: Member = { ...ownView, pod: peers.self?.pod };
       const views = await observer.look(mates(own, peers));
-      if (watcher.observed([own, ...views])) changedAt = now();
+      if (watcher.observed(sightsOf([own, ...views]))) changedAt = now();
       const decision = planDrain(readLeaving(own, views, now() - changedAt));
       watcher.decided(decision);
       if (decision.kind === "done") return { kind: "done", reason: decision.reason };

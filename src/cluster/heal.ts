@@ -5,12 +5,13 @@ import { setTimeout as pause } from "node:timers/promises";
 import { type Discovery, isAmong, type Peers } from "../discovery/discovery.ts";
 import type { Log } from "../log.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
+import { createWatcher } from "../watcher.ts";
 import { createActor } from "./act.ts";
 import type { Lock } from "./lock.ts";
 import { createObserver } from "./observe.ts";
 import { planResident } from "./plan-resident.ts";
 import type { Plan, Policy } from "./types.ts";
-import { createWatcher } from "./watch.ts";
+import { sightsOf } from "./watch.ts";
 
 export interface HealOptions {
   readonly policy: Policy;
@@ -40,7 +41,7 @@ export async function heal(options: HealOptions): Promise<void> {
     const { self, selfWaitingFor = "the own pod is not known", others } = peers;
     if (self === undefined) return { decision: { kind: "wait", reason: selfWaitingFor }, peers };
     const views = await observer.look([self, ...others]);
-    if (watcher.observed(views)) changedAt = now();
+    if (watcher.observed(sightsOf(views))) changedAt = now();
     const unchangedMs = now() - changedAt;
     const observation = { policy, self: undefined, peers: views, unchangedMs };
     return { decision: planResident(observation, intervalMs / 2), peers };

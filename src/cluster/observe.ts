@@ -1,10 +1,10 @@
 /**
  * Asks all peers at once what they are and what they know; connections stay open for the steps that follow.
  */
-import { type Address, formatAddress } from "../address.ts";
+import type { Address } from "../address.ts";
 import type { Peer } from "../discovery/discovery.ts";
-import { codeOf, messageOf } from "../errors.ts";
-import { type Connection, type ConnectOptions, connect, DeniedError } from "../redis/connection.ts";
+import type { Connection, ConnectOptions } from "../redis/connection.ts";
+import { openConnections, readFailure } from "../redis/connections.ts";
 import { parseInfo } from "../redis/info.ts";
 import { type Command, type Reply, ReplyError } from "../redis/resp.ts";
 import {
@@ -35,20 +35,12 @@ const questions: readonly Command[] = [
 ];
 
 export function createObserver(options: ConnectOptions): Observer {
-  const connections = new Map<string, Connection>();
+  const connections = openConnections(options);
 
   async function ask(address: Address): Promise<PeerAnswer> {
-    const key = formatAddress(address);
     try {
-      let connection = connections.get(key);
-      if (!connection?.open) {
-        connection = await connect(address, options);
-        connections.set(key, connection);
-      }
-      return readAnswer(await connection.send(questions));
+      return readAnswer(await connections.ask(address, questions));
     } catch (thrown) {
-      connections.get(key)?.close();
-      connections.delete(key);
       return readFailure(thrown, options.tls !== undefined);
     }
   }
@@ -69,23 +61,9 @@ export function createObserver(options: ConnectOptions): Observer {
           return { name, pod, address, seen: await ask(address) };
         }),
       ),
-    connectionTo: (address) => connections.get(formatAddress(address)),
-    close() {
-      for (const connection of connections.values()) connection.close();
-      connections.clear();
-    },
+    connectionTo: connections.to,
+    close: connections.close,
   };
-}
-
-function readFailure(thrown: unknown, usesTls: boolean): PeerAnswer {
-  if (thrown instanceof DeniedError) return { state: "denied", why: messageOf(thrown) };
-  const code = codeOf(thrown);
-  if (code === "ECONNREFUSED")
-    return { state: "silent", refused: true, why: "nothing listens there yet" };
-  // A server ends a connection of the wrong kind without a word.
-  const hint = usesTls ? "does it serve TLS?" : "does it ask for TLS?";
-  const why = code === "ECONNRESET" ? `it closed the connection; ${hint}` : messageOf(thrown);
-  return { state: "silent", refused: false, why };
 }
 
 function readAnswer(replies: readonly Reply[]): PeerAnswer {

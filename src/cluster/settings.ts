@@ -168,7 +168,8 @@ export function checkDiscovery(
   }
 }
 
-function checkTls(settings: ClusterSettings): void {
+/** @throws RekindleError where some of the three files are missing. */
+export function checkTls(settings: Pick<ClusterSettings, "tlsCert" | "tlsKey" | "tlsCa">): void {
   const given = {
     "--tls-cert": settings.tlsCert,
     "--tls-key": settings.tlsKey,

@@ -57,7 +57,10 @@ export interface Surroundings {
   close(): Promise<void>;
 }
 
-/** @param verb holds the Lease in this pod; its other processes are others. */
+/**
+ * @param verb holds the Lease in this pod; its other processes are others.
+ * @param isOutside this process is none of the nodes, and a list of them need not name it.
+ */
 export async function findSurroundings(
   settings: Whereabouts &
     Pick<ClusterSettings, "discovery" | "peers" | "dns" | "peerWait"> &
@@ -65,6 +68,7 @@ export async function findSurroundings(
   environment: NodeJS.ProcessEnv,
   log: Log,
   verb: string,
+  isOutside = false,
 ): Promise<Surroundings> {
   const { port, busPort, address, ipFamily } = settings;
   const common = { port, busPort, address, lookupDeadlineMs: 5_000 };
@@ -84,7 +88,10 @@ export async function findSurroundings(
     }
     case "fixed": {
       const { discoverFixed } = await import("../discovery/fixed.ts");
-      return { ...alone, discovery: discoverFixed({ ...common, peers: settings.peers ?? [] }) };
+      return {
+        ...alone,
+        discovery: discoverFixed({ ...common, isOutside, peers: settings.peers ?? [] }),
+      };
     }
     case "kubernetes":
       return inKubernetes(settings, environment, log, verb);

@@ -52,3 +52,9 @@ export function ownAddresses(): ReadonlySet<string> {
   const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
   return new Set(addresses.map((one) => one.address));
 }
+
+/** This machine's address, where it has one only that others can reach. */
+export function soleOwnAddress(): string | undefined {
+  const all = [...ownAddresses()].filter((ip) => !/^(127\.|::1$|fe80:)/i.test(ip));
+  return all.length === 1 ? all[0] : undefined;
+}

@@ -16,6 +16,8 @@ export interface FixedOptions {
   /** The own address, where the list does not tell. */
   readonly address: string | undefined;
   readonly lookupDeadlineMs: number;
+  /** This process is none of the nodes: it need not be in the list. */
+  readonly isOutside?: boolean;
 }
 
 /** @throws RekindleError for a list that no waiting would mend. */
@@ -34,7 +36,8 @@ export function discoverFixed(options: FixedOptions): Discovery {
       const addressed = peers.filter((peer) => peer.address !== undefined);
       refuseDuplicates(addressed, (peer) => `${peer.address.ip}:${peer.address.port}`);
       const self = findSelf(addressed, endpoints, options);
-      if (self === undefined && addressed.length === peers.length) throw ownEntryMissing(options);
+      if (self === undefined && addressed.length === peers.length && !options.isOutside)
+        throw ownEntryMissing(options);
       const others = peers.filter((peer) => peer.name !== self?.name);
       return {
         self,

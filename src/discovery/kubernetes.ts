@@ -18,7 +18,13 @@ import {
   renderSelector,
   templateOf,
 } from "../kubernetes/workload.ts";
-import { type Discovery, ownAddresses, type Peer, type Peers, type PodFacts } from "./discovery.ts";
+import {
+  type Discovery,
+  type Peer,
+  type Peers,
+  type PodFacts,
+  soleOwnAddress,
+} from "./discovery.ts";
 
 export interface KubernetesOptions {
   readonly access: Pick<Access, "pod" | "namespace">;
@@ -223,11 +229,6 @@ function addressOf({ status }: Pod, family: "auto" | "4" | "6"): string | undefi
   const all = status?.podIPs?.map(({ ip }) => ip) ?? (status?.podIP ? [status.podIP] : []);
   // The first is the cluster's own choice.
   return family === "auto" ? all[0] : all.find((ip) => ip.includes(":") === (family === "6"));
-}
-
-function soleOwnAddress(): string | undefined {
-  const all = [...ownAddresses()].filter((ip) => !/^(127\.|::1$|fe80:)/i.test(ip));
-  return all.length === 1 ? all[0] : undefined;
 }
 
 /** Reasons of a waiting container that mean trouble, not progress (kubelet, pkg/kubelet/images and kuberuntime). */

@@ -10,11 +10,13 @@ import { messageOf, RekindleError } from "../errors.ts";
  * Our own settings, the password among them, do not go into the server's environment.
  *
  * @param path absolute; execve searches no PATH.
+ * @param more arguments after the configuration file.
  */
 export function becomeServer(
   path: string,
   configurationFile: string,
   environment: NodeJS.ProcessEnv,
+  more: readonly string[] = [],
 ): never {
   const kept = Object.entries(environment).filter(
     (entry): entry is [string, string] =>
@@ -24,7 +26,7 @@ export function becomeServer(
     accessSync(path, constants.X_OK);
     if (process.execve === undefined) throw new Error("this platform has no execve");
     makeStdioBlocking();
-    return process.execve(path, [path, configurationFile], Object.fromEntries(kept));
+    return process.execve(path, [path, configurationFile, ...more], Object.fromEntries(kept));
   } catch (thrown) {
     throw new RekindleError("serverNotUsable", `${path} cannot be started: ${messageOf(thrown)}`, {
       hint: "check that the executable fits this machine",

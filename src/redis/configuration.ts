@@ -11,11 +11,9 @@ export interface ServerOptions {
   readonly directives: readonly Directive[];
   readonly server: Server;
   readonly dir: string;
-  readonly nodesFile: string;
   readonly ip: string;
   readonly port: number;
-  readonly busPort: number;
-  readonly nodeTimeoutMs: number;
+  readonly mode: ClusterMode | ReplicationMode;
   readonly credentials: Credentials;
   readonly tls:
     | {
@@ -25,6 +23,21 @@ export interface ServerOptions {
         readonly clients: "required" | "optional" | "no";
       }
     | undefined;
+}
+
+export interface ClusterMode {
+  readonly kind: "cluster";
+  readonly nodesFile: string;
+  readonly busPort: number;
+  readonly nodeTimeoutMs: number;
+}
+
+export interface ReplicationMode {
+  readonly kind: "replication";
+  /** Undefined: this node is the alpha. */
+  readonly alpha: { readonly ip: string; readonly port: number } | undefined;
+  /** How many betas must follow closely for the alpha to take writes; undefined leaves it to the user's file. */
+  readonly minReplicasToWrite: number | undefined;
 }
 
 /**
@@ -56,31 +69,18 @@ const unlessSet: Readonly<Record<string, string>> = {
 };
 
 function ownedDirectives(options: ServerOptions): ReadonlyMap<string, string> {
-  const { server, port, busPort, tls, credentials } = options;
+  const { port, mode, tls, credentials } = options;
   const owned = new Map<string, string>([
     ["port", tls ? "0" : `${port}`],
     ["dir", quoteArgument(options.dir)],
     ["daemonize", "no"],
-    ["cluster-enabled", "yes"],
-    ["cluster-config-file", options.nodesFile],
-    ["cluster-node-timeout", `${options.nodeTimeoutMs}`],
-    ["cluster-announce-ip", quoteArgument(options.ip)],
+    ...(mode.kind === "cluster"
+      ? clusterDirectives(options, mode)
+      : replicationDirectives(options, mode)),
   ]);
-  if (busPort !== port + 10_000) {
-    if (!server.hasBusPort) {
-      throw new RekindleError(
-        "configuration",
-        `bus port ${busPort} is not port + 10000, and ${server.path} knows no other`,
-        {
-          hint: `leave --bus-port out, or use Redis 7.0 or later`,
-        },
-      );
-    }
-    owned.set("cluster-port", `${busPort}`);
-  }
   if (tls) {
     owned.set("tls-port", `${port}`);
-    owned.set("tls-cluster", "yes");
+    if (mode.kind === "cluster") owned.set("tls-cluster", "yes");
     owned.set("tls-replication", "yes");
     owned.set("tls-cert-file", quoteArgument(tls.cert));
     owned.set("tls-key-file", quoteArgument(tls.key));
@@ -96,8 +96,47 @@ function ownedDirectives(options: ServerOptions): ReadonlyMap<string, string> {
   return owned;
 }
 
+function clusterDirectives(
+  { server, port, ip }: ServerOptions,
+  { busPort, nodesFile, nodeTimeoutMs }: ClusterMode,
+): readonly (readonly [string, string])[] {
+  const isElsewhere = busPort !== port + 10_000;
+  if (isElsewhere && !server.hasBusPort) {
+    throw new RekindleError(
+      "configuration",
+      `bus port ${busPort} is not port + 10000, and ${server.path} knows no other`,
+      {
+        hint: `leave --bus-port out, or use Redis 7.0 or later`,
+      },
+    );
+  }
+  return [
+    ["cluster-enabled", "yes"],
+    ["cluster-config-file", nodesFile],
+    ["cluster-node-timeout", `${nodeTimeoutMs}`],
+    ["cluster-announce-ip", quoteArgument(ip)],
+    ...(isElsewhere ? [["cluster-port", `${busPort}`] as const] : []),
+  ];
+}
+
+/** Sentinel knows each node by what it announces; behind a network's translation the address of a connection is none. */
+function replicationDirectives(
+  { ip, port }: ServerOptions,
+  { alpha, minReplicasToWrite }: ReplicationMode,
+): readonly (readonly [string, string])[] {
+  return [
+    ["replica-announce-ip", quoteArgument(ip)],
+    ["replica-announce-port", `${port}`],
+    ...(alpha ? [["replicaof", `${quoteArgument(alpha.ip)} ${alpha.port}`] as const] : []),
+    ...(minReplicasToWrite === undefined
+      ? []
+      : [["min-replicas-to-write", `${minReplicasToWrite}`] as const]),
+  ];
+}
+
 /** Never ours to set, and of no use beside Rekindle: each would break what it does. */
 const forbidden: Readonly<Record<string, string>> = {
+  "cluster-enabled": "for a Redis Cluster there is rekindle cluster",
   replicaof: "roles are Rekindle's to give",
   slaveof: "roles are Rekindle's to give",
   "cluster-announce-port": "the peers' addresses are those that discovery names",

@@ -59,11 +59,14 @@ export function startBare(node: BenchNode, userFile?: string): ChildProcess {
     directives: [],
     server,
     dir: node.dir,
-    nodesFile: "nodes.conf",
     ip: "127.0.0.1",
     port: node.port,
-    busPort: node.port + 10_000,
-    nodeTimeoutMs,
+    mode: {
+      kind: "cluster",
+      nodesFile: "nodes.conf",
+      busPort: node.port + 10_000,
+      nodeTimeoutMs,
+    },
     credentials: { user: undefined, password: undefined },
     tls: undefined,
   });

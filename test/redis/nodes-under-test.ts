@@ -88,14 +88,20 @@ export function boot(
     "--dir",
     node.dir,
   ];
-  const child = spawn(
-    executable,
-    [...args, ...counts, "--server", server, ...(options.flags ?? [])],
-    {
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { PATH: process.env.PATH, ...options.environment },
-    },
-  );
+  const flags = [...args, ...counts, "--server", server, ...(options.flags ?? [])];
+  launch(node, flags, options.environment);
+}
+
+/** Starts the executable as this node; what it prints is kept. */
+export function launch(
+  node: NodeUnderTest,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): void {
+  const child = spawn(executable, args, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { PATH: process.env.PATH, ...environment },
+  });
   node.process = child;
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (bytes: Buffer) => {
@@ -233,7 +239,7 @@ function describeView(one: View): string {
 }
 
 /** What a node decided and did, then what its server said last. */
-function describeLog(node: NodeUnderTest): string {
+export function describeLog(node: NodeUnderTest): string {
   const lines = node.output.trimEnd().split("\n");
   const ours = lines.filter((line) => line.startsWith("{") && !line.includes('"event":"observed"'));
   const told = ours

@@ -11,7 +11,16 @@ const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter(
 );
 
 /** Each room may import from those after it, and from the files that lie beside all rooms. */
-const rooms = ["commands", "local", "status", "cluster", "discovery", "kubernetes", "redis"];
+const rooms = [
+  "commands",
+  "local",
+  "status",
+  "replication",
+  "cluster",
+  "discovery",
+  "kubernetes",
+  "redis",
+];
 const aboveAll = ["main.ts", "command-line.ts", "load-tools.ts", "index.ts"];
 
 function importsOf(file: string): readonly string[] {
@@ -34,7 +43,7 @@ test("imports point down only", () => {
 
 test("the planner knows no clock, network, file, process or chance", () => {
   const pure = files.filter((file) =>
-    /^cluster\/(plan|guard-data|hasten|topology|shards|separate-clusters|build-table|nodes|types|match-betas|choose-alphas|election|seats)/.test(
+    /^(?:sentinel\/(plan|state|configuration)|replication\/(plan|elect|read-sentinels|outcomes|types)|cluster\/(plan|guard-data|hasten|topology|shards|separate-clusters|build-table|nodes|types|match-betas|choose-alphas|election|seats))/.test(
       file,
     ),
   );

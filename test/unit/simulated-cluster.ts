@@ -15,7 +15,7 @@ import { plan } from "../../src/cluster/plan.ts";
 import { slotsWithoutOwner } from "../../src/cluster/shards.ts";
 import { readTopology } from "../../src/cluster/topology.ts";
 import type { Observation, PeerView, Plan, Policy, Self, Step } from "../../src/cluster/types.ts";
-import { describePeer } from "../../src/cluster/watch.ts";
+import { sightsOf } from "../../src/cluster/watch.ts";
 import {
   answerOf,
   createServer,
@@ -151,7 +151,7 @@ export function lookFrom(world: World, pod: Pod): void {
     data: dataOnDisk(world, pod),
     unreadSnapshot: false,
   };
-  const fingerprint = JSON.stringify(peers.map(describePeer));
+  const fingerprint = JSON.stringify(sightsOf(peers).map(({ fields }) => fields));
   if (fingerprint !== pod.process.fingerprint) pod.process.changedAt = world.nowMs;
   pod.process.fingerprint = fingerprint;
   pod.process.seen = {

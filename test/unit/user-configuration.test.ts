@@ -10,16 +10,20 @@ import {
   splitArguments,
 } from "../../src/redis/user-configuration.ts";
 
+const cluster = {
+  kind: "cluster",
+  nodesFile: "nodes.conf",
+  busPort: 16_379,
+  nodeTimeoutMs: 5_000,
+} as const;
 const options: ServerOptions = {
   userFile: undefined,
   directives: [],
   server: { path: "/usr/bin/redis-server", hasBusPort: true, hasChannelRules: true },
   dir: "/data",
-  nodesFile: "nodes.conf",
   ip: "10.0.0.1",
   port: 6379,
-  busPort: 16_379,
-  nodeTimeoutMs: 5_000,
+  mode: cluster,
   credentials: { user: undefined, password: undefined },
   tls: undefined,
 };
@@ -100,12 +104,30 @@ test("what the user sets of our defaults stays", () => {
 });
 
 test("a bus port of its own needs a server that knows it", () => {
-  expect(renderConfiguration({ ...options, busPort: 7000 })).toContain("cluster-port 7000");
+  const elsewhere = { ...options, mode: { ...cluster, busPort: 7000 } };
+  expect(renderConfiguration(elsewhere)).toContain("cluster-port 7000");
   expect(() =>
     renderConfiguration({
-      ...options,
-      busPort: 7000,
+      ...elsewhere,
       server: { ...options.server, hasBusPort: false },
     }),
   ).toThrow("bus port 7000");
+});
+
+test("under Sentinel a beta copies its alpha, each announces where it is, and neither is a cluster node", () => {
+  const mode = { kind: "replication", alpha: undefined, minReplicasToWrite: undefined } as const;
+  const alpha = renderConfiguration({ ...options, mode });
+  expect(alpha).toContain('replica-announce-ip "10.0.0.1"\nreplica-announce-port 6379\n');
+  expect(alpha).not.toMatch(/replicaof|cluster|min-replicas/);
+  const at = { ip: "10.0.0.2", port: 6380 };
+  const beta = renderConfiguration({
+    ...options,
+    mode: { ...mode, alpha: at, minReplicasToWrite: 1 },
+  });
+  expect(beta).toContain('replicaof "10.0.0.2" 6380');
+  expect(beta).toContain("min-replicas-to-write 1");
+  const wrong = [directive("replicaof", "10.0.0.9", "6379"), directive("cluster-enabled", "yes")];
+  expect(() => renderConfiguration({ ...options, mode, directives: wrong })).toThrow(
+    /replicaof in .*roles are Rekindle's to give.*cluster-enabled in .*rekindle cluster/,
+  );
 });

@@ -1,0 +1,82 @@
+/**
+ * `rekindle replication`: decide whether this node is the alpha or a beta under Sentinel, and become it.
+ */
+import { hostname } from "node:os";
+import { resolve } from "node:path";
+import { discoveryOf } from "../cluster/settings.ts";
+import { createLog } from "../log.ts";
+import { requireFreePorts } from "../redis/ports.ts";
+import { decideRole } from "../replication/boot.ts";
+import { readDiskFacts } from "../replication/disk.ts";
+import {
+  type ReplicationSettings,
+  readReplicationSettings,
+  replicationSettingDescriptions,
+} from "../replication/settings.ts";
+import type { Flags } from "../settings.ts";
+import { version } from "../version.ts";
+import {
+  becomeWithin,
+  endOnSignals,
+  finishStart,
+  layFoundation,
+  readOrTell,
+  type Start,
+} from "./start-server.ts";
+import { findSurroundings, type Surroundings } from "./surroundings.ts";
+
+export const descriptions = replicationSettingDescriptions;
+
+/** Does not return where all goes well: the process is the server by then. */
+export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise<number> {
+  endOnSignals();
+  const settings = await readOrTell(readReplicationSettings, flags, environment);
+  const plainLog = createLog(settings.logLevel, settings.logFormat);
+  plainLog.info("start", `rekindle ${version} replication`, {
+    dir: resolve(settings.dir),
+    discovery: discoveryOf(settings, environment),
+  });
+  const around = { ...settings, busPort: undefined, onNewTemplate: "join" } as const;
+  const surroundings = await findSurroundings(around, environment, plainLog, "replication");
+  return becomeWithin(surroundings, environment, () =>
+    prepare(settings, environment, surroundings),
+  );
+}
+
+/** Decides this node's role, and writes what the server needs for it. */
+async function prepare(
+  settings: ReplicationSettings,
+  environment: NodeJS.ProcessEnv,
+  { discovery, log, onSelf }: Surroundings,
+): Promise<Start> {
+  const foundation = layFoundation(settings, environment);
+  const { files, connect, configurationFile } = foundation;
+  const { nodes, peerWait, set, sentinels, sentinelPort, minReplicasToWrite } = settings;
+  const render = (
+    { ip, port }: { readonly ip: string; readonly port: number },
+    alpha: { readonly ip: string; readonly port: number } | undefined,
+  ) =>
+    foundation.renderConfiguration({
+      ip,
+      port,
+      mode: { kind: "replication", alpha, minReplicasToWrite },
+    });
+  const { address, alpha } = await decideRole({
+    policy: { nodes, peerWaitMs: peerWait },
+    discovery,
+    set,
+    sentinels,
+    sentinelPort,
+    hostname: hostname(),
+    disk: readDiskFacts(files, configurationFile),
+    connect,
+    log,
+    async onSelf(own) {
+      // What could be refused is refused before anybody is told that this node is here.
+      await render(own, undefined);
+      await requireFreePorts(own.ip, [{ port: own.port, flag: "--port" }]);
+      onSelf();
+    },
+  });
+  return finishStart(foundation, await render(address, alpha), address, log);
+}

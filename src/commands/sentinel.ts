@@ -1,0 +1,114 @@
+/**
+ * `rekindle sentinel`: write or repair sentinel.conf, wait for an alpha that answers, and become redis-sentinel.
+ */
+import { createHash } from "node:crypto";
+import { hostname } from "node:os";
+import { join, resolve } from "node:path";
+import { lockFolder } from "../cluster/folder-lock.ts";
+import { discoveryOf } from "../cluster/settings.ts";
+import { soleOwnAddress } from "../discovery/discovery.ts";
+import { readIfThere } from "../files.ts";
+import { createLog, type Log } from "../log.ts";
+import { requireFreePorts } from "../redis/ports.ts";
+import { readCredentials, readTls, tlsPaths } from "../redis/secrets.ts";
+import { findServer } from "../redis/server.ts";
+import { decideWhatToWatch } from "../sentinel/boot.ts";
+import { renderSentinelConfiguration } from "../sentinel/configuration.ts";
+import {
+  majorityOf,
+  readSentinelSettings,
+  type SentinelSettings,
+  sentinelSettingDescriptions,
+} from "../sentinel/settings.ts";
+import { parseState } from "../sentinel/state.ts";
+import type { Flags } from "../settings.ts";
+import { version } from "../version.ts";
+import {
+  becomeWithin,
+  endOnSignals,
+  finishStart,
+  readOrTell,
+  requireWritable,
+  type Start,
+} from "./start-server.ts";
+import { findSurroundings, type Surroundings } from "./surroundings.ts";
+
+export const descriptions = sentinelSettingDescriptions;
+
+const askDeadlineMs = 1_000;
+
+/** Does not return where all goes well: the process is the Sentinel by then. */
+export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise<number> {
+  endOnSignals();
+  const settings = await readOrTell(readSentinelSettings, flags, environment);
+  const plainLog = createLog(settings.logLevel, settings.logFormat);
+  const quorum = settings.quorum ?? majorityOf(settings.count);
+  plainLog.info("start", `rekindle ${version} sentinel`, {
+    dir: resolve(settings.dir),
+    discovery: discoveryOf(settings, environment),
+    quorum: `${quorum} of ${settings.count}`,
+  });
+  warnOfCount(settings.count, plainLog);
+  const around = { ...settings, busPort: undefined, onNewTemplate: "join" } as const;
+  const surroundings = await findSurroundings(around, environment, plainLog, "sentinel", true);
+  return becomeWithin(surroundings, environment, () =>
+    prepare(settings, quorum, environment, surroundings),
+  );
+}
+
+function warnOfCount(count: number, log: Log): void {
+  const borne = count - majorityOf(count);
+  if (count % 2 === 0 || count < 3)
+    log.warn(
+      "start",
+      `${count} Sentinels bear the loss of ${borne}: ${count < 3 ? "three bear one" : `${count - 1} bear as many`}`,
+    );
+}
+
+async function prepare(
+  settings: SentinelSettings,
+  quorum: number,
+  environment: NodeJS.ProcessEnv,
+  { discovery, log }: Surroundings,
+): Promise<Start> {
+  const { set, sentinels, sentinelPort, peerWait } = settings;
+  const credentials = readCredentials(settings, environment);
+  const dir = resolve(settings.dir);
+  const server = findServer(settings.server, environment.PATH ?? "");
+  requireWritable(dir);
+  lockFolder(dir);
+  await server;
+  const configurationFile = join(dir, "sentinel.conf");
+  const { address, state } = await decideWhatToWatch({
+    discovery,
+    set,
+    sentinels,
+    sentinelPort,
+    remembered: parseState(readIfThere(configurationFile) ?? "", set),
+    peerWaitMs: peerWait,
+    connect: { credentials, tls: readTls(settings), deadlineMs: askDeadlineMs },
+    log,
+    onSelf: ({ ip, port }) => requireFreePorts(ip, [{ port, flag: "--sentinel-port" }]),
+    findOwnAddress: () => settings.address ?? soleOwnAddress(),
+  });
+  const configuration = renderSentinelConfiguration({
+    set,
+    state,
+    id: identify(settings.pod ?? hostname(), set, sentinelPort),
+    quorum,
+    dir,
+    ip: address.ip,
+    port: sentinelPort,
+    downAfterMs: settings.downAfter,
+    failoverTimeoutMs: settings.failoverTimeout,
+    credentials,
+    tls: tlsPaths(settings),
+  });
+  return finishStart({ dir, server, configurationFile }, configuration, address, log, [
+    "--sentinel",
+  ]);
+}
+
+/** The same Sentinel has the same id in every life, wherever it runs, also without its sentinel.conf. */
+const identify = (pod: string, set: string, port: number): string =>
+  createHash("sha1").update(`${pod}\n${set}\n${port}`).digest("hex");

@@ -1,0 +1,196 @@
+/**
+ * What all verbs that become a server have in common: what is read and checked before anything is decided, and the last steps.
+ */
+import { accessSync, constants, mkdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { type Address, formatAddress } from "../address.ts";
+import type { DataFiles } from "../cluster/disk.ts";
+import { lockFolder } from "../cluster/folder-lock.ts";
+import type { ClusterSettings } from "../cluster/settings.ts";
+import { isRekindleError, messageOf, RekindleError } from "../errors.ts";
+import { writeWhole } from "../files.ts";
+import type { Log } from "../log.ts";
+import { becomeServer } from "../redis/become.ts";
+import { renderConfiguration, type ServerOptions } from "../redis/configuration.ts";
+import type { ConnectOptions } from "../redis/connection.ts";
+import { readCredentials, readTls, tlsPaths } from "../redis/secrets.ts";
+import { findServer, type Server } from "../redis/server.ts";
+import {
+  type Directive,
+  directiveValue,
+  readUserConfiguration,
+} from "../redis/user-configuration.ts";
+import type { Flags } from "../settings.ts";
+import { type Surroundings, tellRefusal } from "./surroundings.ts";
+
+export type ServerSettings = Pick<
+  ClusterSettings,
+  | "dir"
+  | "config"
+  | "server"
+  | "user"
+  | "passwordFile"
+  | "tlsCert"
+  | "tlsKey"
+  | "tlsCa"
+  | "tlsClients"
+>;
+
+/** For the decision only; the server has its own. */
+const askDeadlineMs = 1_000;
+
+/** What a server will run on. */
+export interface Foundation {
+  readonly dir: string;
+  readonly files: DataFiles;
+  readonly connect: ConnectOptions;
+  readonly server: Promise<Server>;
+  /** The one that Rekindle writes, and that the server rewrites. */
+  readonly configurationFile: string;
+  /** @throws RekindleError where the user's own redis.conf contradicts what Rekindle must decide. */
+  renderConfiguration(own: Pick<ServerOptions, "ip" | "port" | "mode">): Promise<string>;
+}
+
+export interface Start {
+  readonly dir: string;
+  /** Absolute. */
+  readonly server: string;
+  readonly configurationFile: string;
+  /** Arguments besides it. */
+  readonly more?: readonly string[];
+}
+
+/** @throws RekindleError for what is missing or wrong, before anything is written but the folder's lock. */
+export function layFoundation(
+  settings: ServerSettings,
+  environment: NodeJS.ProcessEnv,
+): Foundation {
+  const credentials = readCredentials(settings, environment);
+  const tls = readTls(settings);
+  const userFile = settings.config === undefined ? undefined : resolve(settings.config);
+  const directives = readUserConfiguration(userFile);
+  const files = dataFiles(settings, directives);
+  const server = findServer(settings.server, environment.PATH ?? "");
+  server.catch(() => {}); // Awaited when it is needed; until then a missing server is not an unhandled rejection.
+  requireWritable(files.dir);
+  lockFolder(files.dir);
+  return {
+    dir: files.dir,
+    files,
+    connect: { credentials, tls, deadlineMs: askDeadlineMs },
+    server,
+    configurationFile: join(files.dir, "rekindle.conf"),
+    renderConfiguration: async (own) =>
+      renderConfiguration({
+        userFile,
+        directives,
+        server: await server,
+        dir: files.dir,
+        credentials,
+        tls: tlsOptions(settings),
+        ...own,
+      }),
+  };
+}
+
+/** Writes the configuration, and says what this process becomes. */
+export async function finishStart(
+  {
+    dir,
+    server,
+    configurationFile,
+  }: { readonly dir: string; readonly server: Promise<Server>; readonly configurationFile: string },
+  configuration: string,
+  address: Address,
+  log: Log,
+  more: readonly string[] = [],
+): Promise<Start> {
+  writeWhole(configurationFile, configuration, 0o600);
+  const { path } = await server;
+  log.info("become", `becoming ${path}`, {
+    argv: [path, configurationFile, ...more],
+    address: formatAddress(address),
+    ...costs(),
+  });
+  return { dir, server: path, configurationFile, more };
+}
+
+/** Becomes what was prepared; what is refused meanwhile is told as an Event too. Returns by an error only. */
+export async function becomeWithin(
+  surroundings: Surroundings,
+  environment: NodeJS.ProcessEnv,
+  prepare: () => Promise<Start>,
+): Promise<never> {
+  try {
+    const { dir, server, configurationFile, more } = await prepare();
+    await surroundings.close();
+    process.chdir(dir);
+    // A signal that came while we wrote has its turn here; execve would forget it.
+    await new Promise((resolve) => setImmediate(resolve));
+    return becomeServer(server, configurationFile, environment, more);
+  } catch (thrown) {
+    if (isRekindleError(thrown)) await surroundings.tellRefusal(thrown);
+    await surroundings.close();
+    throw thrown;
+  }
+}
+
+/** Settings that do not fit are told as an Event too. */
+export async function readOrTell<T>(
+  read: (flags: Flags, environment: NodeJS.ProcessEnv) => T,
+  flags: Flags,
+  environment: NodeJS.ProcessEnv,
+): Promise<T> {
+  try {
+    return read(flags, environment);
+  } catch (thrown) {
+    if (isRekindleError(thrown)) await tellRefusal(thrown, flags, environment);
+    throw thrown;
+  }
+}
+
+/** As process 1 the kernel drops signals without a handler. Nothing needs undoing: every step may be cut off. */
+export function endOnSignals(): void {
+  process.once("SIGTERM", () => process.exit(128 + 15));
+  process.once("SIGINT", () => process.exit(128 + 2));
+}
+
+/** What deciding has cost until now: milliseconds of CPU, and the largest memory in megabytes. */
+function costs(): { readonly cpuMs: number; readonly peakMb: number } {
+  const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
+  return {
+    cpuMs: Math.round((userCPUTime + systemCPUTime) / 1_000),
+    peakMb: Math.round(maxRSS / 1_000),
+  };
+}
+
+function dataFiles(settings: ServerSettings, directives: readonly Directive[]): DataFiles {
+  return {
+    dir: resolve(settings.dir),
+    appendonly: directiveValue(directives, "appendonly")?.toLowerCase() === "yes",
+    appenddirname: directiveValue(directives, "appenddirname") ?? "appendonlydir",
+    appendfilename: directiveValue(directives, "appendfilename") ?? "appendonly.aof",
+    dbfilename: directiveValue(directives, "dbfilename") ?? "dump.rdb",
+  };
+}
+
+export function requireWritable(dir: string): void {
+  try {
+    mkdirSync(dir, { recursive: true });
+    accessSync(dir, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    throw new RekindleError(
+      "configuration",
+      `the data folder ${dir} cannot be written: ${messageOf(cause)}`,
+      {
+        hint: "give this user the right to write there, or name another folder with --dir",
+        cause,
+      },
+    );
+  }
+}
+
+function tlsOptions(settings: ServerSettings): ServerOptions["tls"] {
+  const paths = tlsPaths(settings);
+  return paths && { ...paths, clients: settings.tlsClients };
+}

@@ -1,0 +1,110 @@
+/**
+ * Observe, plan, act, until the plan says what to become.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+import type { Address } from "../address.ts";
+import type { Discovery, Peers } from "../discovery/discovery.ts";
+import { RekindleError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { ConnectOptions } from "../redis/connection.ts";
+import { createWatcher } from "../watcher.ts";
+import { createActor } from "./act.ts";
+import { createObserver } from "./observe.ts";
+import { plan } from "./plan.ts";
+import { findSentinels } from "./sentinels.ts";
+import type { DiskFacts, Plan, Policy } from "./types.ts";
+import { openWaitingRoom, type WaitingRoom } from "./waiting-room.ts";
+import { sightsOf } from "./watch.ts";
+
+export interface BootOptions {
+  readonly policy: Policy;
+  readonly discovery: Discovery;
+  /** The name under which Sentinel knows the alpha. */
+  readonly set: string;
+  readonly sentinels: readonly string[] | undefined;
+  readonly sentinelPort: number;
+  readonly hostname: string;
+  readonly disk: DiskFacts;
+  readonly connect: ConnectOptions;
+  readonly log: Log;
+  /** Told once, before anything else is done, where this node is. */
+  readonly onSelf: (address: Address) => Promise<void>;
+}
+
+export interface Destiny {
+  readonly address: Address;
+  /** Undefined: this node is the alpha. */
+  readonly alpha: Address | undefined;
+}
+
+/** @throws RekindleError where the plan refuses. */
+export async function decideRole(options: BootOptions): Promise<Destiny> {
+  const { policy, discovery, set, hostname, disk, connect, log } = options;
+  const now = () => performance.now();
+  const startedAt = now();
+  const observer = createObserver(connect, set);
+  const actor = createActor(observer, set, log, now);
+  const watcher = createWatcher(log, now);
+  let changedAt = startedAt;
+  let claims = false;
+  let room: WaitingRoom | undefined;
+
+  async function lookAround(peers: Peers, address: Address): Promise<Plan> {
+    // What a peer sees of us when it looks after this is what we decide with.
+    const self = { name: peers.self?.name ?? hostname, hostname, address, disk, claims };
+    const [views, sentinels] = await Promise.all([
+      observer.look(peers.others),
+      findSentinels(peers, options.sentinels, options.sentinelPort).then(observer.lookAtSentinels),
+    ]);
+    if (watcher.observed(sightsOf(views, sentinels))) changedAt = now();
+    const unchangedMs = now() - changedAt;
+    return plan({ policy, self, peers: views, sentinels, unchangedMs });
+  }
+
+  async function follow(decision: Plan, address: Address): Promise<Destiny | undefined> {
+    switch (decision.kind) {
+      case "wait":
+        return undefined;
+      case "claim":
+      case "yield":
+        claims = decision.kind === "claim";
+        return undefined;
+      case "act":
+        await actor.carryOut(decision.steps);
+        return undefined;
+      case "become":
+        await actor.carryOut(decision.steps);
+        return { address, alpha: decision.alpha?.address };
+      case "refuse":
+        throw new RekindleError(decision.exit, decision.reason, { hint: decision.hint });
+    }
+  }
+
+  try {
+    for (;;) {
+      const waitedMs = now() - startedAt;
+      const peers = await discovery.find();
+      if (peers.self === undefined) {
+        watcher.waiting(peers.selfWaitingFor ?? "discovery does not name this node yet");
+        await pause(pauseMs(waitedMs) * 4);
+        continue;
+      }
+      const { address } = peers.self;
+      if (room === undefined) {
+        await options.onSelf(address);
+        room = await openWaitingRoom(address, connect, () => ({ hostname, disk, claims }));
+      }
+      const decision = await lookAround(peers, address);
+      watcher.decided(decision);
+      const destiny = await follow(decision, address);
+      if (destiny !== undefined) return destiny;
+      await pause(decision.kind === "claim" ? 0 : pauseMs(waitedMs));
+    }
+  } finally {
+    observer.close();
+    await room?.close();
+  }
+}
+
+/** Quick at first, when peers are a moment away; once a second after a minute. */
+const pauseMs = (waitedMs: number): number => Math.min(1_000, Math.max(20, waitedMs / 50));

@@ -1,0 +1,108 @@
+/**
+ * Asks all peers and all Sentinels at once.
+ */
+import type { Address } from "../address.ts";
+import type { Peer } from "../discovery/discovery.ts";
+import type { Connection, ConnectOptions } from "../redis/connection.ts";
+import { openConnections, readFailure } from "../redis/connections.ts";
+import { parseInfo } from "../redis/info.ts";
+import { type Command, type Reply, ReplyError } from "../redis/resp.ts";
+import type { HostPort, PeerAnswer, PeerView, RunningServer, SentinelView } from "./types.ts";
+import { question, readWaiting } from "./waiting-room.ts";
+
+export interface Observer {
+  look(peers: readonly Peer[]): Promise<readonly PeerView[]>;
+  lookAtSentinels(sentinels: readonly Peer[]): Promise<readonly SentinelView[]>;
+  connectionTo(address: Address): Connection | undefined;
+  close(): void;
+}
+
+/** @param set the name under which Sentinel knows the alpha. */
+export function createObserver(options: ConnectOptions, set: string): Observer {
+  const connections = openConnections(options);
+  const usesTls = options.tls !== undefined;
+
+  async function ask<T>(
+    peer: Peer,
+    questions: readonly Command[],
+    read: (replies: readonly Reply[]) => T,
+  ) {
+    if (peer.address === undefined) return { state: "silent", why: peer.waitingFor } as const;
+    try {
+      return read(await connections.ask(peer.address, questions));
+    } catch (thrown) {
+      const { state, why } = readFailure(thrown, usesTls);
+      return { state, why };
+    }
+  }
+
+  return {
+    look: (peers) =>
+      Promise.all(
+        peers.map(async (peer): Promise<PeerView> => {
+          const { name, address } = peer;
+          return { name, address, seen: await ask(peer, serverQuestions, readServer) };
+        }),
+      ),
+    lookAtSentinels: (sentinels) =>
+      Promise.all(
+        sentinels.map(async (peer): Promise<SentinelView> => {
+          const questions = [["SENTINEL", "MASTER", set]];
+          const { name, address } = peer;
+          return { name, address, seen: await ask(peer, questions, readSentinel) };
+        }),
+      ),
+    connectionTo: connections.to,
+    close: connections.close,
+  };
+}
+
+const serverQuestions: readonly Command[] = [question, ["INFO", "replication"], ["DBSIZE"]];
+
+function readServer([waiting, replication, keys]: readonly Reply[]): PeerAnswer {
+  const entrypoint = readWaiting(waiting);
+  if (entrypoint) return entrypoint;
+  for (const reply of [replication, keys]) {
+    if (!(reply instanceof ReplyError)) continue;
+    if (reply.kind === "LOADING")
+      return { state: "silent", why: "it is loading its data", isLoading: true };
+    return { state: "denied", why: reply.message };
+  }
+  const info = parseInfo(String(replication));
+  return { ...readReplication(info), keys: Number(keys) };
+}
+
+function readReplication(info: ReadonlyMap<string, string>): Omit<RunningServer, "keys"> {
+  const isBeta = info.get("role") === "slave";
+  const number = (name: string) => Number(info.get(name) ?? 0);
+  return {
+    state: "server",
+    role: isBeta ? "beta" : "alpha",
+    offset: number(isBeta ? "slave_repl_offset" : "master_repl_offset"),
+    betas: number("connected_slaves"),
+    alphaAt: isBeta
+      ? { host: info.get("master_host") ?? "", port: number("master_port") }
+      : undefined,
+    inSync:
+      isBeta &&
+      info.get("master_link_status") === "up" &&
+      info.get("master_sync_in_progress") !== "1",
+  };
+}
+
+/** `SENTINEL MASTER name`: names and values by turns. */
+function readSentinel([reply]: readonly Reply[]): SentinelView["seen"] {
+  if (reply instanceof ReplyError)
+    return /No such master/i.test(reply.message)
+      ? { state: "knows-nothing" }
+      : { state: "denied", why: reply.message };
+  const words = Array.isArray(reply) ? reply.map(String) : [];
+  const field = (name: string) => words[words.indexOf(name) + 1] ?? "";
+  const alpha: HostPort = { host: field("ip"), port: Number(field("port")) };
+  return {
+    state: "knows",
+    alpha,
+    epoch: Number(field("config-epoch")),
+    flags: field("flags").split(","),
+  };
+}

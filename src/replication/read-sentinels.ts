@@ -1,0 +1,44 @@
+/**
+ * Whom the Sentinels name as the alpha. Pure.
+ */
+import type { HostPort, Observation, PeerView, SentinelView } from "./types.ts";
+
+export interface Named extends HostPort {
+  readonly isSelf: boolean;
+  /** The peer at that address; undefined for this node, and for one that discovery does not know. */
+  readonly peer: PeerView | undefined;
+  /** What any of them thinks of its state. */
+  readonly flags: readonly string[];
+  /** Those that name it. */
+  readonly sentinels: readonly SentinelView[];
+}
+
+/**
+ * The alpha that the majority of all Sentinels names, those that do not answer included: a minority may be cut off, and name
+ * one that was replaced long ago.
+ */
+export function findNamed({ sentinels, self, peers }: Observation): Named | undefined {
+  const opinions = Map.groupBy(
+    sentinels.flatMap((view) => (view.seen.state === "knows" ? [{ view, seen: view.seen }] : [])),
+    ({ seen }) => `${seen.alpha.host}:${seen.alpha.port}`,
+  );
+  const majority = [...opinions.values()].find((group) => group.length > sentinels.length / 2);
+  const alpha = majority?.[0]?.seen.alpha;
+  if (majority === undefined || alpha === undefined) return undefined;
+  return {
+    ...alpha,
+    isSelf: isAt(self, alpha),
+    peer: peers.find((peer) => isAt(peer, alpha)),
+    flags: majority.flatMap(({ seen }) => seen.flags),
+    sentinels: majority.map(({ view }) => view),
+  };
+}
+
+/** By address, or by name: `redis-0` is `redis-0.redis.shop.svc.cluster.local`. */
+export function isAt(
+  { name, address }: Pick<PeerView, "name" | "address">,
+  { host, port }: HostPort,
+): boolean {
+  if (address === undefined || address.port !== port) return false;
+  return address.ip === host || host === name || host.startsWith(`${name}.`);
+}

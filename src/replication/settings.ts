@@ -1,0 +1,83 @@
+/**
+ * The settings of `rekindle replication`, each described once.
+ */
+import { parseEndpoint } from "../address.ts";
+import { checkDiscovery, checkTls, clusterSettingDescriptions } from "../cluster/settings.ts";
+import { kubernetesSettingDescriptions } from "../kubernetes/settings.ts";
+import {
+  count,
+  duration,
+  type Flags,
+  list,
+  optionalCount,
+  readSettings,
+  type Settings,
+  text,
+} from "../settings.ts";
+
+const shared = clusterSettingDescriptions;
+
+/** Where the Sentinels are, and under which name they know the alpha. */
+export const sentinelDescriptions = {
+  set: text("the name under which Sentinel knows the alpha", { fallback: "mymaster" }),
+  sentinels: list("all Sentinels as host:port, separated by commas", {
+    defaultText: "one beside each peer, at --sentinel-port",
+  }),
+  sentinelPort: count("the port of the Sentinels", { from: 1, to: 65_535 }, { fallback: "26379" }),
+} as const;
+
+/** How peers are found, by every verb of this topology. */
+export const peerDescriptions = {
+  discovery: shared.discovery,
+  peers: list("discovery fixed: all nodes, this one too, as host:port, separated by commas"),
+  dns: shared.dns,
+  address: shared.address,
+  port: shared.port,
+  ipFamily: shared.ipFamily,
+  ...kubernetesSettingDescriptions,
+} as const;
+
+export const replicationSettingDescriptions = {
+  nodes: count(
+    "how many nodes there are, the alpha included; a majority must be there to know whose data is newest",
+    { from: 1, to: 100 },
+    { fallback: "3" },
+  ),
+  ...sentinelDescriptions,
+  ...peerDescriptions,
+  minReplicasToWrite: optionalCount(
+    "min-replicas-to-write: the alpha refuses writes while fewer betas follow it closely; bounds what a cut-off alpha can lose",
+    { from: 0, to: 100 },
+    { defaultText: "what your redis.conf says" },
+  ),
+  dir: shared.dir,
+  config: shared.config,
+  server: shared.server,
+  peerWait: duration(
+    "how long nothing may change among the peers before a node stops waiting for silent ones",
+    { from: 0, to: 3_600_000 },
+    "10s",
+  ),
+  user: shared.user,
+  passwordFile: shared.passwordFile,
+  tlsCert: shared.tlsCert,
+  tlsKey: shared.tlsKey,
+  tlsCa: shared.tlsCa,
+  tlsClients: shared.tlsClients,
+  logLevel: shared.logLevel,
+  logFormat: shared.logFormat,
+} as const;
+
+export type ReplicationSettings = Settings<typeof replicationSettingDescriptions>;
+
+/** The values, checked one by one and together. */
+export function readReplicationSettings(
+  flags: Flags,
+  environment: NodeJS.ProcessEnv,
+): ReplicationSettings {
+  const settings = readSettings(replicationSettingDescriptions, flags, environment);
+  checkDiscovery(settings, environment);
+  checkTls(settings);
+  for (const sentinel of settings.sentinels ?? []) parseEndpoint(sentinel, settings.sentinelPort);
+  return settings;
+}

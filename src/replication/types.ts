@@ -1,0 +1,154 @@
+/**
+ * The words that observing, planning and acting share, for one alpha and its betas under Sentinel.
+ */
+import type { Address } from "../address.ts";
+
+/** What a data folder holds, as far as it tells whose data is newest. */
+export interface DiskFacts {
+  /** `aof`: an append-only file that the server will load, thus every acknowledged write. */
+  readonly kind: "none" | "rdb" | "aof";
+  /** When the newest data file was written to last, in milliseconds since 1970; 0 without data. */
+  readonly writtenAtMs: number;
+  /** Its last configuration was an alpha's: Sentinel has the server write each change of role there. */
+  readonly wasAlpha: boolean;
+}
+
+/** A server that runs. */
+export interface RunningServer {
+  readonly state: "server";
+  readonly role: "alpha" | "beta";
+  /** Bytes of the replication stream that this node has processed. */
+  readonly offset: number;
+  readonly keys: number;
+  /** Alpha: how many betas are connected. */
+  readonly betas: number;
+  /** Beta: host and port of its alpha. */
+  readonly alphaAt: HostPort | undefined;
+  /** Beta: its link to the alpha is up, and no full sync is under way. */
+  readonly inSync: boolean;
+}
+
+/** Rekindle itself, before it becomes the server: it answers for the disk that it has. */
+export interface WaitingEntrypoint {
+  readonly state: "waiting";
+  readonly hostname: string;
+  readonly disk: DiskFacts;
+  /** It has found itself to be the one with the newest data, and is about to become the alpha. */
+  readonly claims: boolean;
+}
+
+/** Nobody answered, for the reason given. */
+export interface Silence {
+  readonly state: "silent";
+  readonly why: string;
+  /** A server is there, and reads its data from the disk: it will answer, however long that takes. */
+  readonly isLoading?: boolean;
+}
+
+/** Somebody answered and does not let us in. Waiting does not mend it; a person does. */
+export interface Denial {
+  readonly state: "denied";
+  readonly why: string;
+}
+
+export type PeerAnswer = RunningServer | WaitingEntrypoint | Silence | Denial;
+
+export interface PeerView {
+  readonly name: string;
+  readonly address: Address | undefined;
+  readonly seen: PeerAnswer;
+}
+
+/** A peer whose server runs. */
+export interface ServerPeer {
+  readonly name: string;
+  readonly address: Address;
+  readonly seen: RunningServer;
+}
+
+export interface HostPort {
+  /** An address, or a name where Sentinel was told to use names. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What one Sentinel says of the alpha. */
+export interface SentinelView {
+  readonly name: string;
+  readonly address: Address | undefined;
+  readonly seen:
+    | {
+        readonly state: "knows";
+        readonly alpha: HostPort;
+        /** Configuration epoch: of two opinions the one with the higher is newer. */
+        readonly epoch: number;
+        /** `s_down`, `o_down`, `failover_in_progress`, … */
+        readonly flags: readonly string[];
+      }
+    | { readonly state: "knows-nothing" }
+    | Silence
+    | Denial;
+}
+
+/** This node, not yet a server. */
+export interface Self {
+  readonly name: string;
+  readonly hostname: string;
+  readonly address: Address;
+  readonly disk: DiskFacts;
+  /** Told to the others since before they were asked last. */
+  readonly claims: boolean;
+}
+
+export interface Policy {
+  /** How many nodes there are, the alpha included. */
+  readonly nodes: number;
+  readonly peerWaitMs: number;
+}
+
+/** Everything that a decision rests on. */
+export interface Observation {
+  readonly policy: Policy;
+  readonly self: Self;
+  /** Sorted by name; never this node itself. */
+  readonly peers: readonly PeerView[];
+  readonly sentinels: readonly SentinelView[];
+  /** Since anything that was seen last changed, in milliseconds. */
+  readonly unchangedMs: number;
+}
+
+export type Step =
+  /** Has a Sentinel elect another alpha, as if the present one were gone. */
+  | { readonly kind: "fail-over"; readonly at: SentinelView }
+  /** Makes a beta an alpha, where no Sentinel is there to do it. */
+  | { readonly kind: "promote"; readonly at: ServerPeer }
+  /** Has a running beta copy this node. */
+  | { readonly kind: "follow"; readonly at: ServerPeer; readonly alpha: Address };
+
+export type Report = "Founded" | "Returned" | "Joined" | "Promoted";
+
+export type Plan =
+  | { readonly kind: "wait"; readonly reason: string }
+  | {
+      readonly kind: "act";
+      readonly reason: string;
+      readonly steps: readonly Step[];
+      readonly report?: Report;
+    }
+  /** Tell the others that this node is about to become the alpha, and look again. */
+  | { readonly kind: "claim"; readonly reason: string }
+  | { readonly kind: "yield"; readonly reason: string }
+  | {
+      readonly kind: "become";
+      readonly reason: string;
+      /** Undefined: this node is the alpha. */
+      readonly alpha: ServerPeer | undefined;
+      readonly steps: readonly Step[];
+      readonly report: Report;
+    }
+  | {
+      readonly kind: "refuse";
+      readonly reason: string;
+      readonly hint: string;
+      readonly exit: "refused" | "configuration";
+    };

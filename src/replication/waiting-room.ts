@@ -1,0 +1,120 @@
+/**
+ * While it decides, Rekindle answers at the port that will be its server's: for its disk, to those who know the password and
+ * the question. To everybody else it is a server that is loading: clients wait, and Sentinels do not take it for an alpha.
+ */
+import { timingSafeEqual } from "node:crypto";
+import { createServer, type Server, type Socket } from "node:net";
+import type { Address } from "../address.ts";
+import type { Credentials, TlsFiles } from "../redis/connection.ts";
+import { createReplyReader, type Reply } from "../redis/resp.ts";
+import type { DiskFacts, WaitingEntrypoint } from "./types.ts";
+
+/** What a waiting entrypoint is asked for; no server knows it. */
+export const question = ["REKINDLE", "WAITING"] as const;
+
+export interface WaitingRoom {
+  /** The port is free again, and whoever was connected is not. */
+  close(): Promise<void>;
+}
+
+/** @param tell what is answered, at each question anew. */
+export async function openWaitingRoom(
+  address: Address,
+  access: { readonly credentials: Credentials; readonly tls: TlsFiles | undefined },
+  tell: () => Omit<WaitingEntrypoint, "state">,
+): Promise<WaitingRoom> {
+  const sockets = new Set<Socket>();
+  const serve = (socket: Socket): void => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    socket.on("error", () => {}); // Whoever asked is gone.
+    converse(socket, access.credentials, tell);
+  };
+  const server = await createListener(access.tls, serve);
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host: address.ip, port: address.port }, resolve);
+  });
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}
+
+async function createListener(
+  tls: TlsFiles | undefined,
+  serve: (socket: Socket) => void,
+): Promise<Server> {
+  if (tls === undefined) return createServer(serve);
+  const { createServer: createTlsServer } = await import("node:tls");
+  return createTlsServer({ ...tls, requestCert: true, rejectUnauthorized: true }, serve);
+}
+
+/** A question is short; whoever sends more at once asks for something else. */
+const longestQuestion = 4_096;
+
+function converse(
+  socket: Socket,
+  credentials: Credentials,
+  tell: () => Omit<WaitingEntrypoint, "state">,
+): void {
+  let isIn = credentials.password === undefined;
+  const reader = createReplyReader();
+  socket.on("data", (bytes: Buffer) => {
+    if (bytes.length > longestQuestion) return socket.destroy();
+    try {
+      for (const command of reader.push(bytes)) socket.write(answer(command));
+    } catch {
+      socket.destroy(); // Not this protocol.
+    }
+    return undefined;
+  });
+
+  function answer(command: Reply): string {
+    const words = Array.isArray(command) ? command.map(String) : [];
+    const [name = "", ...rest] = words;
+    if (name.toUpperCase() === "AUTH") {
+      isIn ||= isPassword(rest, credentials);
+      return isIn ? "+OK\r\n" : "-WRONGPASS invalid username-password pair\r\n";
+    }
+    if (!isIn) return "-NOAUTH Authentication required.\r\n";
+    if (words.join(" ") !== question.join(" "))
+      return "-LOADING Rekindle decides what this node must be\r\n";
+    const text = JSON.stringify(tell());
+    return `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
+  }
+}
+
+function isPassword(given: readonly string[], { user, password }: Credentials): boolean {
+  const said = Buffer.from(given.at(-1) ?? "");
+  const isUser = given.length === 2 ? given[0] === (user ?? "default") : user === undefined;
+  return (
+    isUser &&
+    password !== undefined &&
+    said.length === password.length &&
+    timingSafeEqual(said, password)
+  );
+}
+
+/** What a waiting entrypoint said, checked: it comes from the network. Undefined for anything else. */
+export function readWaiting(reply: Reply | undefined): WaitingEntrypoint | undefined {
+  if (typeof reply !== "string") return undefined;
+  try {
+    const { hostname, disk, claims } = JSON.parse(reply) as {
+      hostname: unknown;
+      disk: Partial<DiskFacts> | undefined;
+      claims: unknown;
+    };
+    const kind = (["none", "rdb", "aof"] as const).find((one) => one === disk?.kind);
+    if (kind === undefined || typeof hostname !== "string") return undefined;
+    const writtenAtMs = Number(disk?.writtenAtMs);
+    if (!Number.isFinite(writtenAtMs)) return undefined;
+    const facts = { kind, writtenAtMs, wasAlpha: disk?.wasAlpha === true };
+    return { state: "waiting", hostname, disk: facts, claims: claims === true };
+  } catch {
+    return undefined;
+  }
+}

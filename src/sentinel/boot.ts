@@ -1,0 +1,86 @@
+/**
+ * Looks until there is an alpha to watch.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+import { type Address, formatAddress } from "../address.ts";
+import type { Discovery, Peers } from "../discovery/discovery.ts";
+import type { Log } from "../log.ts";
+import type { ConnectOptions } from "../redis/connection.ts";
+import { createObserver } from "../replication/observe.ts";
+import { findSentinels } from "../replication/sentinels.ts";
+import { sightsOf } from "../replication/watch.ts";
+import { createWatcher } from "../watcher.ts";
+import { planSentinel } from "./plan.ts";
+import type { SentinelState } from "./state.ts";
+
+export interface SentinelBootOptions {
+  readonly discovery: Discovery;
+  readonly set: string;
+  readonly sentinels: readonly string[] | undefined;
+  readonly sentinelPort: number;
+  readonly remembered: SentinelState | undefined;
+  readonly peerWaitMs: number;
+  readonly connect: ConnectOptions;
+  readonly log: Log;
+  /** Told once where this Sentinel will listen. */
+  readonly onSelf: (address: Address) => Promise<void>;
+  /** Its own address, where it is not beside a node. */
+  readonly findOwnAddress: () => string | undefined;
+}
+
+export interface SentinelDestiny {
+  readonly address: Address;
+  readonly state: SentinelState;
+}
+
+export async function decideWhatToWatch(options: SentinelBootOptions): Promise<SentinelDestiny> {
+  const { discovery, set, sentinels, sentinelPort, remembered, peerWaitMs, connect, log } = options;
+  const now = () => performance.now();
+  const startedAt = now();
+  const observer = createObserver(connect, set);
+  const watcher = createWatcher(log, now);
+  let changedAt = startedAt;
+  let isSelfTold = false;
+
+  async function look(peers: Peers, own: Address) {
+    const all = peers.self ? [peers.self, ...peers.others] : peers.others;
+    const [views, seen] = await Promise.all([
+      observer.look(all),
+      findSentinels(peers, sentinels, sentinelPort)
+        .then((found) => found.filter(({ address }) => !address || isElsewhere(address, own)))
+        .then(observer.lookAtSentinels),
+    ]);
+    if (watcher.observed(sightsOf(views, seen))) changedAt = now();
+    const unchangedMs = now() - changedAt;
+    return planSentinel({ remembered, peers: views, sentinels: seen, unchangedMs, peerWaitMs });
+  }
+
+  try {
+    for (;;) {
+      const waitedMs = now() - startedAt;
+      const peers = await discovery.find();
+      // It may run elsewhere than beside a node: then discovery does not name it.
+      const ip = peers.self?.address.ip ?? options.findOwnAddress();
+      if (ip === undefined || peers.others.length + (peers.self ? 1 : 0) === 0) {
+        watcher.waiting(peers.selfWaitingFor ?? "discovery names no node yet");
+        await pause(pauseMs(waitedMs) * 4);
+        continue;
+      }
+      const address = { ip, port: sentinelPort, busPort: sentinelPort + 10_000 };
+      if (!isSelfTold) await options.onSelf(address);
+      isSelfTold = true;
+      const decision = await look(peers, address);
+      watcher.decided(decision);
+      if (decision.kind === "become") return { address, state: decision.state };
+      await pause(pauseMs(waitedMs));
+    }
+  } finally {
+    observer.close();
+  }
+}
+
+const isElsewhere = (one: Address, other: Address): boolean =>
+  formatAddress(one) !== formatAddress(other);
+
+/** Quick at first; once a second after a minute. */
+const pauseMs = (waitedMs: number): number => Math.min(1_000, Math.max(20, waitedMs / 50));

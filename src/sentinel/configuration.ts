@@ -1,0 +1,75 @@
+/**
+ * The sentinel.conf that a Sentinel starts with: its settings anew at every start, and what is still true of what it remembered.
+ */
+import type { Credentials } from "../redis/connection.ts";
+import { quoteArgument } from "../redis/user-configuration.ts";
+import type { SentinelState } from "./state.ts";
+
+export interface SentinelOptions {
+  readonly set: string;
+  readonly state: SentinelState;
+  /** 40 hexadecimal digits. */
+  readonly id: string;
+  readonly quorum: number;
+  readonly dir: string;
+  readonly ip: string;
+  readonly port: number;
+  readonly downAfterMs: number;
+  readonly failoverTimeoutMs: number;
+  readonly credentials: Credentials;
+  readonly tls: { readonly cert: string; readonly key: string; readonly ca: string } | undefined;
+}
+
+/** @returns the text of the file. It may hold the password: write it for its owner only. */
+export function renderSentinelConfiguration(options: SentinelOptions): string {
+  const { set, state, id, quorum, ip, port, tls } = options;
+  const { alpha, betas, sentinels, currentEpoch, configEpoch, leaderEpoch } = state;
+  return `${[
+    "# Written by Rekindle at every start, and by Sentinel itself in between; changes made here are lost.",
+    `port ${tls ? 0 : port}`,
+    ...(tls ? tlsLines(port, tls) : []),
+    `dir ${quoteArgument(options.dir)}`,
+    "daemonize no",
+    // The others are on other hosts; without a password protected mode would shut them out.
+    "protected-mode no",
+    `sentinel myid ${id}`,
+    `sentinel announce-ip ${quoteArgument(ip)}`,
+    `sentinel announce-port ${port}`,
+    ...(options.credentials.password
+      ? [`requirepass ${quoteArgument(options.credentials.password)}`]
+      : []),
+    `sentinel monitor ${set} ${alpha.host} ${alpha.port} ${quorum}`,
+    ...credentialLines(set, options.credentials),
+    `sentinel down-after-milliseconds ${set} ${options.downAfterMs}`,
+    `sentinel failover-timeout ${set} ${options.failoverTimeoutMs}`,
+    `sentinel parallel-syncs ${set} 1`,
+    `sentinel config-epoch ${set} ${configEpoch}`,
+    `sentinel leader-epoch ${set} ${leaderEpoch}`,
+    ...betas.map(({ host, port: at }) => `sentinel known-replica ${set} ${host} ${at}`),
+    ...sentinels.map(
+      ({ host, port: at, id: other }) => `sentinel known-sentinel ${set} ${host} ${at} ${other}`,
+    ),
+    `sentinel current-epoch ${currentEpoch}`,
+  ].join("\n")}\n`;
+}
+
+const tlsLines = (
+  port: number,
+  { cert, key, ca }: NonNullable<SentinelOptions["tls"]>,
+): readonly string[] => [
+  `tls-port ${port}`,
+  // It speaks TLS to the nodes and to the other Sentinels with this.
+  "tls-replication yes",
+  `tls-cert-file ${quoteArgument(cert)}`,
+  `tls-key-file ${quoteArgument(key)}`,
+  `tls-ca-cert-file ${quoteArgument(ca)}`,
+];
+
+/** For the nodes. The other Sentinels ask for the same password as this one does (`sendAuthIfNeeded`). */
+function credentialLines(set: string, { user, password }: Credentials): readonly string[] {
+  if (password === undefined) return [];
+  return [
+    ...(user === undefined ? [] : [`sentinel auth-user ${set} ${quoteArgument(user)}`]),
+    `sentinel auth-pass ${set} ${quoteArgument(password)}`,
+  ];
+}

@@ -1,0 +1,109 @@
+/**
+ * Which alpha a Sentinel starts to watch, and what of its memory is still true. Pure.
+ *
+ * Only an alpha that answers is watched, with one exception: where betas run whose alpha does not, and Sentinels were all
+ * restarted, somebody has to elect another; they start with the dead alpha and its betas, and do so.
+ */
+import { isAt } from "../replication/read-sentinels.ts";
+import type { HostPort, PeerView, SentinelView, ServerPeer } from "../replication/types.ts";
+import type { SentinelState } from "./state.ts";
+
+export interface SentinelObservation {
+  /** From its own sentinel.conf. */
+  readonly remembered: SentinelState | undefined;
+  readonly peers: readonly PeerView[];
+  /** The others. */
+  readonly sentinels: readonly SentinelView[];
+  readonly unchangedMs: number;
+  readonly peerWaitMs: number;
+}
+
+const settleMs = 1_000;
+
+export type SentinelPlan =
+  | { readonly kind: "wait"; readonly reason: string }
+  | { readonly kind: "become"; readonly reason: string; readonly state: SentinelState };
+
+export function planSentinel(observation: SentinelObservation): SentinelPlan {
+  const { peers, unchangedMs, peerWaitMs } = observation;
+  const servers = peers.filter((peer): peer is ServerPeer => peer.seen.state === "server");
+  const alpha = findAlpha(observation, servers);
+  const starting = peers.find(({ seen }) => seen.state !== "server");
+  // Those that it starts with it knows at once; of others it hears when it asks the alpha again, ten seconds later.
+  if (alpha && starting && unchangedMs < settleMs)
+    return {
+      kind: "wait",
+      reason: `${alpha.name} is the alpha; ${starting.name} is about to start`,
+    };
+  if (alpha) return watch(observation, servers, endpointOf(alpha), `the alpha ${alpha.name}`);
+  const lost = findLostAlpha(observation, servers);
+  if (lost === undefined) return { kind: "wait", reason: "no alpha answers yet" };
+  const name = `${lost.host}:${lost.port}`;
+  if (unchangedMs < peerWaitMs)
+    return { kind: "wait", reason: `the alpha ${name} does not answer, and its betas do` };
+  return watch(
+    observation,
+    servers,
+    lost,
+    `the alpha ${name}, which does not answer, to replace it`,
+  );
+}
+
+const endpointOf = ({ address: { ip, port } }: ServerPeer): HostPort => ({ host: ip, port });
+
+/** Of several alphas the one that the newest opinion names: the other Sentinels', or the own. */
+function findAlpha(
+  { remembered, sentinels }: SentinelObservation,
+  servers: readonly ServerPeer[],
+): ServerPeer | undefined {
+  const alphas = servers.filter(({ seen }) => seen.role === "alpha");
+  const opinions = sentinels.flatMap(({ seen }) => (seen.state === "knows" ? [seen] : []));
+  if (remembered) {
+    const { alpha, configEpoch } = remembered;
+    opinions.push({ state: "knows", alpha, epoch: configEpoch, flags: [] });
+  }
+  const named = opinions
+    .sort((a, b) => b.epoch - a.epoch)
+    .map(({ alpha }) => alphas.find((one) => isAt(one, alpha)))
+    .find((one) => one !== undefined);
+  return named ?? [...alphas].sort((a, b) => b.seen.betas - a.seen.betas)[0];
+}
+
+/** The alpha that betas which run would copy, if it were there. */
+function findLostAlpha(
+  { remembered }: SentinelObservation,
+  servers: readonly ServerPeer[],
+): HostPort | undefined {
+  const wanted = servers.flatMap(({ seen }) => (seen.alphaAt ? [seen.alphaAt] : []));
+  const isRemembered = wanted.find(
+    ({ host, port }) => remembered?.alpha.host === host && remembered.alpha.port === port,
+  );
+  return isRemembered ?? wanted[0];
+}
+
+/** Betas and Sentinels that nobody answers for are dropped: remembered, they would be waited for for ever. */
+function watch(
+  { remembered, sentinels }: SentinelObservation,
+  servers: readonly ServerPeer[],
+  alpha: HostPort,
+  what: string,
+): SentinelPlan {
+  const answering = sentinels.filter(
+    ({ seen }) => seen.state === "knows" || seen.state === "knows-nothing",
+  );
+  const newest = Math.max(
+    remembered?.configEpoch ?? 0,
+    ...sentinels.map(({ seen }) => (seen.state === "knows" ? seen.epoch : 0)),
+  );
+  const state: SentinelState = {
+    alpha,
+    configEpoch: newest,
+    currentEpoch: Math.max(remembered?.currentEpoch ?? 0, newest),
+    leaderEpoch: remembered?.leaderEpoch ?? 0,
+    betas: servers.filter(({ seen }) => seen.role === "beta").map(endpointOf),
+    sentinels: (remembered?.sentinels ?? []).filter((known) =>
+      answering.some((view) => isAt(view, known)),
+    ),
+  };
+  return { kind: "become", reason: `watching ${what}`, state };
+}

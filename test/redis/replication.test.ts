@@ -1,0 +1,207 @@
+/** One alpha, its betas and three Sentinels, on real servers: `rekindle replication` and `rekindle sentinel`. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import {
+  ask,
+  empty,
+  exitOf,
+  kill,
+  launch,
+  type NodeUnderTest,
+  read,
+  server,
+} from "./nodes-under-test.ts";
+import {
+  createSet,
+  downAfterMs,
+  type SetUnderTest,
+  startLoad,
+  untilAlphaAmong,
+  untilSetWhole,
+} from "./sets-under-test.ts";
+import { until } from "./until.ts";
+
+const get = async (node: NodeUnderTest, set: SetUnderTest, key: string) =>
+  (await ask(node, [["GET", key]], set.access))[0];
+
+/** Written through the alpha, and copied by both betas before this returns. */
+async function write(alpha: NodeUnderTest, set: SetUnderTest, key: string, value: string) {
+  const replies = await ask(
+    alpha,
+    [
+      ["SET", key, value],
+      ["WAIT", 2, 5_000],
+    ],
+    set.access,
+  );
+  expect(replies).toEqual(["OK", 2]);
+}
+
+describe("a set that starts blank", () => {
+  it("has the first node as its alpha, and what is set there is on each beta", async () => {
+    await using set = createSet(22_000);
+    set.bootAll();
+    const { alpha, betas } = await untilSetWhole(set);
+    expect(alpha).toBe(set.nodes[0]);
+    await write(alpha, set, "here", "there");
+    for (const beta of betas) expect(await get(beta, set, "here")).toBe("there");
+  });
+
+  it("takes a password of any bytes, on both sides", async () => {
+    await using set = createSet(22_040, { password: `p $'"\\ #ä` });
+    set.bootAll();
+    const { alpha, betas } = await untilSetWhole(set);
+    await write(alpha, set, "here", "there");
+    await kill(alpha);
+    await untilAlphaAmong(set, betas);
+    set.bootNode(alpha);
+    expect((await untilSetWhole(set)).alpha).not.toBe(alpha);
+    for (const one of [...set.nodes, ...set.sentinels]) expect(one.output).not.toContain("p $");
+  });
+});
+
+describe("an alpha that is killed", () => {
+  it("is replaced within down-after and 2 s, and comes back as a beta of the new one", async () => {
+    await using set = createSet(22_080, { persists: true });
+    set.bootAll();
+    const { alpha } = await untilSetWhole(set);
+    const load = startLoad(set);
+    await until("a load", load.longestPauseMs, (ms) => ms > 0);
+    await write(alpha, set, "kept", "yes");
+    await kill(alpha);
+    await until("another alpha", load.longestPauseMs, (ms) => ms > downAfterMs / 2);
+    expect(load.longestPauseMs()).toBeLessThan(downAfterMs + 2_000);
+    set.bootNode(alpha);
+    const whole = await untilSetWhole(set);
+    expect(whole.alpha).not.toBe(alpha);
+    expect(alpha.output).toContain("what it wrote as an alpha and they did not copy is dropped");
+    expect(await get(whole.alpha, set, "kept")).toBe("yes");
+    const { failures } = await load.end();
+    expect(failures).toEqual([]);
+  });
+
+  it("in memory only, and started again at once: a beta is promoted, and nothing is wiped", async () => {
+    await using set = createSet(22_120);
+    set.bootAll();
+    const { alpha } = await untilSetWhole(set);
+    await write(alpha, set, "kept", "yes");
+    await kill(alpha);
+    set.bootNode(alpha);
+    const whole = await untilSetWhole(set);
+    expect(whole.alpha).not.toBe(alpha);
+    for (const node of set.nodes) expect(await get(node, set, "kept")).toBe("yes");
+    expect(alpha.output).toContain("has newer data than this alpha's disk");
+  });
+});
+
+it("all return at once, every address new: the newest data leads, and nobody remembers the dead", async () => {
+  await using set = createSet(22_160, { persists: true });
+  set.bootAll();
+  const first = await untilSetWhole(set);
+  await write(first.alpha, set, "here", "old");
+  // The alpha goes and does not come back; what is written after that is on the others only.
+  await kill(first.alpha);
+  const alpha = await untilAlphaAmong(set, first.betas);
+  await ask(alpha, [
+    ["SET", "here", "new"],
+    ["WAIT", 1, 5_000],
+  ]);
+  await Promise.all([...set.nodes, ...set.sentinels].map((one) => kill(one)));
+  set.moveTo(22_180);
+  set.bootAll();
+  const whole = await untilSetWhole(set);
+  expect(whole.alpha).toBe(alpha);
+  for (const node of set.nodes) expect(await get(node, set, "here")).toBe("new");
+});
+
+describe("a Sentinel", () => {
+  it("that is replaced has the same id, and is known once", async () => {
+    await using set = createSet(22_200);
+    set.bootAll();
+    await untilSetWhole(set);
+    const [sentinel] = set.sentinels as [NodeUnderTest];
+    const idOf = async () => (await ask(sentinel, [["SENTINEL", "MYID"]]))[0];
+    const id = /sentinel myid (\w+)/.exec(read(sentinel, "sentinel.conf"))?.[1];
+    await kill(sentinel);
+    empty(sentinel);
+    set.bootSentinel(sentinel);
+    await untilSetWhole(set);
+    expect(await idOf().catch(() => id)).toBe(id);
+    expect(read(sentinel, "sentinel.conf")).toContain(`sentinel myid ${id}`);
+  });
+
+  it("that starts with an empty folder while the alpha is gone elects another all the same", async () => {
+    await using set = createSet(22_240);
+    set.bootAll();
+    const { alpha, betas } = await untilSetWhole(set);
+    await write(alpha, set, "kept", "yes");
+    await Promise.all([alpha, ...set.sentinels].map((one) => kill(one)));
+    for (const sentinel of set.sentinels) {
+      empty(sentinel);
+      set.bootSentinel(sentinel);
+    }
+    const find = () => Promise.all(betas.map((beta) => ask(beta, [["ROLE"]])));
+    await until("another alpha", find, (roles) => JSON.stringify(roles).includes('"master"'));
+    set.bootNode(alpha);
+    const whole = await untilSetWhole(set);
+    expect(betas).toContain(whole.alpha);
+    expect(await get(whole.alpha, set, "kept")).toBe("yes");
+  });
+
+  it("says its quorum, and warns of an even number", async () => {
+    await using set = createSet(22_280);
+    const [sentinel] = set.sentinels as [NodeUnderTest];
+    launch(sentinel, [
+      "sentinel",
+      "--peers",
+      "127.0.0.1:22280",
+      "--count",
+      "4",
+      "--dir",
+      sentinel.dir,
+      "--address",
+      "127.0.0.1",
+      "--log-format",
+      "json",
+    ]);
+    await until(
+      "its lines",
+      () => sentinel.output,
+      (text) => text.includes("waiting"),
+    );
+    expect(sentinel.output).toContain('"quorum":"3 of 4"');
+    expect(sentinel.output).toContain("4 Sentinels bear the loss of 1: 3 bear as many");
+  });
+});
+
+it("while a node decides it answers as one that is loading, to those with the password only", async () => {
+  await using set = createSet(22_320, { password: "secret" });
+  const [node] = set.nodes as [NodeUnderTest];
+  set.bootNode(node);
+  const reply = await until(
+    "an answer",
+    () => ask(node, [["PING"], ["REKINDLE", "WAITING"]], set.access).catch(() => []),
+    (replies) => replies.length === 2,
+  );
+  expect(String(reply[0])).toContain("LOADING");
+  expect(JSON.parse(String(reply[1]))).toMatchObject({ disk: { kind: "none" }, claims: false });
+  const [denied] = await ask(node, [["REKINDLE", "WAITING"]]);
+  expect(String(denied)).toContain("NOAUTH");
+  await expect(ask(node, [["PING"]], { password: Buffer.from("wrong!") })).rejects.toThrow(
+    /refuses our password/,
+  );
+});
+
+it("a redis.conf that gives the role itself is refused, with the line", async () => {
+  await using set = createSet(22_360);
+  const [node] = set.nodes as [NodeUnderTest];
+  const config = join(set.group.root, "theirs.conf");
+  writeFileSync(config, "appendonly yes\nreplicaof 10.0.0.1 6379\n");
+  const more = ["--dir", node.dir, "--config", config, "--server", server];
+  launch(node, ["replication", "--peers", "127.0.0.1:22360", "--port", "22360", ...more]);
+  expect(await exitOf(node)).toBe(78);
+  expect(node.output).toMatch(
+    /replicaof in \S+theirs.conf, line 2 \(roles are Rekindle's to give\)/,
+  );
+});
