@@ -2,12 +2,18 @@
  * `rekindle drain`: the preStop hook of every node. Hands its slots over, and has the others forget it.
  */
 import { openSync, readFileSync } from "node:fs";
-import { drain, ownAddress } from "../cluster/drain.ts";
+import { setTimeout as pause } from "node:timers/promises";
+import { type DrainOptions, drain, type Outcome, ownAddress } from "../cluster/drain.ts";
 import type { ClusterSettings } from "../cluster/settings.ts";
 import { exitCodes, messageOf } from "../errors.ts";
 import { createLog, type Log, teeLogs } from "../log.ts";
+import { openConnections, readFailure } from "../redis/connections.ts";
+import { parseInfo } from "../redis/info.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
-import { duration, type Flags, readSettings } from "../settings.ts";
+import { handOver } from "../replication/hand-over.ts";
+import { findSentinels } from "../replication/sentinels.ts";
+import { sentinelDescriptions } from "../replication/settings.ts";
+import { duration, type Flags, readSettings, type Settings } from "../settings.ts";
 import { askKubernetes, connectionDescriptions, whereaboutsDescriptions } from "./surroundings.ts";
 
 export const descriptions = {
@@ -16,11 +22,13 @@ export const descriptions = {
     { from: 1_000, to: 3_600_000 },
     "25s",
   ),
+  ...sentinelDescriptions,
   ...whereaboutsDescriptions,
   ...connectionDescriptions,
 } as const;
 
 const askDeadlineMs = 1_000;
+const lookAgainMs = 100;
 /** Of the grace period, for the server's own end. */
 const serverEndMs = 5_000;
 
@@ -36,7 +44,8 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
   );
   const log = surroundings?.log ?? plainLog;
   const endsAt = () => surroundings?.endsAt() ?? startedAt + settings.gracePeriod;
-  const { kind, reason } = await drain({
+  const { kind, reason } = await leave({
+    settings,
     address: ownAddress(settings.address, settings.port),
     discovery: surroundings?.discovery,
     connect: {
@@ -55,6 +64,49 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
     });
   await surroundings?.close();
   return kind === "done" ? exitCodes.done : exitCodes.tryAgain;
+}
+
+/** Out of a cluster, or out of the alpha's role under Sentinel: the server tells which. */
+async function leave(
+  options: DrainOptions & { readonly settings: Settings<typeof descriptions> },
+): Promise<Outcome> {
+  const { settings, discovery, ...common } = options;
+  if ((await readMode(common)) !== "standalone") return drain({ ...common, discovery });
+  const { set, sentinels, sentinelPort } = settings;
+  const nobody = { self: undefined, others: [] };
+  return handOver({
+    ...common,
+    set,
+    sentinels: sentinels && (await findSentinels(nobody, sentinels, sentinelPort)),
+    sentinelPort,
+    async isAnyStaying() {
+      const peers = await discovery?.find().catch(() => undefined);
+      return peers?.self === undefined || peers.others.some(({ pod }) => pod?.isLeaving !== true);
+    },
+  });
+}
+
+/** `cluster` or `standalone`, as the server calls it, however busy it is; undefined where none runs, or none lets us in. */
+async function readMode({
+  address,
+  connect,
+  leftMs,
+}: Pick<DrainOptions, "address" | "connect" | "leftMs">): Promise<string | undefined> {
+  const connections = openConnections(connect);
+  try {
+    for (;;) {
+      try {
+        const [reply] = await connections.ask(address, [["INFO", "server"]]);
+        return parseInfo(String(reply)).get("redis_mode");
+      } catch (thrown) {
+        const failure = readFailure(thrown, connect.tls !== undefined);
+        if (failure.state === "denied" || failure.refused || leftMs() <= 0) return undefined;
+      }
+      await pause(lookAgainMs);
+    }
+  } finally {
+    connections.close();
+  }
 }
 
 /** What a preStop hook prints is lost: it is told to the log of the container's server as well. */

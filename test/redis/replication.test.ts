@@ -115,6 +115,52 @@ it("all return at once, every address new: the newest data leads, and nobody rem
   for (const node of set.nodes) expect(await get(node, set, "here")).toBe("new");
 });
 
+describe("rekindle drain", () => {
+  it("hands the alpha's role over: no failed request, no acknowledged write lost", async () => {
+    await using set = createSet(22_400, { password: "secret" });
+    set.bootAll();
+    const { alpha } = await untilSetWhole(set);
+    const load = startLoad(set);
+    await until("a load", load.writes, (writes) => writes > 100);
+    const { exitCode, stdout } = await set.drain(alpha);
+    expect(exitCode, stdout).toBe(0);
+    expect(stdout).toMatch(/127\.0\.0\.1:2240[12] is the alpha now/);
+    const before = load.writes();
+    await until("a load that goes on", load.writes, (writes) => writes > before + 100);
+    const { failures, lost } = await load.end();
+    expect({ failures, lost }).toEqual({ failures: [], lost: 0 });
+    expect((await untilSetWhole(set)).alpha).not.toBe(alpha);
+    const again = await set.drain(alpha);
+    expect(again.exitCode, again.stdout).toBe(0);
+    expect(again.stdout).toContain("this node is a beta: it has nothing to hand over");
+  });
+
+  it("calls it off where no Sentinel answers, and the alpha goes on", async () => {
+    await using set = createSet(22_440);
+    set.bootAll();
+    const { alpha } = await untilSetWhole(set);
+    await Promise.all(set.sentinels.map((one) => kill(one)));
+    const { exitCode, stdout } = await set.drain(alpha, "--grace-period=7s");
+    expect(exitCode, stdout).toBe(75);
+    expect(stdout).toContain("no Sentinel answers that watches this alpha");
+    await write(alpha, set, "here", "there");
+  });
+
+  it("calls it off where a beta hangs, and no write is held back any longer", async () => {
+    await using set = createSet(22_480);
+    set.bootAll();
+    const { alpha, betas } = await untilSetWhole(set);
+    const [beta] = betas as [NodeUnderTest];
+    beta.process?.kill("SIGSTOP");
+    const draining = set.drain(alpha, "--grace-period=8s");
+    const { exitCode, stdout } = await draining;
+    expect(exitCode, stdout).toBe(75);
+    expect(stdout).toContain("the hand-over is called off: a beta does not keep up");
+    expect(await ask(alpha, [["SET", "here", "there"]])).toEqual(["OK"]);
+    beta.process?.kill("SIGCONT");
+  });
+});
+
 describe("a Sentinel", () => {
   it("that is replaced has the same id, and is known once", async () => {
     await using set = createSet(22_200);

@@ -5,6 +5,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { parseInfo } from "../../src/redis/info.ts";
+import { type Finished, openRoom } from "./commands-under-test.ts";
 import {
   type AskOptions,
   ask,
@@ -29,6 +30,8 @@ export interface SetUnderTest extends AsyncDisposable {
   bootNode(node: NodeUnderTest): void;
   bootSentinel(sentinel: NodeUnderTest): void;
   bootAll(): void;
+  /** `rekindle drain` on a node. */
+  drain(node: NodeUnderTest, ...more: readonly string[]): Promise<Finished>;
   /** The same nodes and folders, at other ports. */
   moveTo(firstPort: number): void;
 }
@@ -72,6 +75,11 @@ export function createSet(firstPort: number, options: SetOptions = {}): SetUnder
       for (const node of nodes) set.bootNode(node);
       for (const sentinel of sentinels) set.bootSentinel(sentinel);
     },
+    drain: (node, ...more) =>
+      openRoom().run(
+        ...["drain", "--port", `${node.port}`, "--sentinels", peersOf(sentinels)],
+        ...["--log-format", "json", ...secret, ...more],
+      ),
     moveTo(port) {
       for (const [index, one] of [...nodes, ...sentinels].entries())
         Object.assign(one, { port: port + index + (index < 3 ? 0 : 7) });
@@ -192,10 +200,12 @@ export async function untilAlphaAmong(
 }
 
 export interface SetLoad {
+  /** How many were acknowledged so far. */
+  writes(): number;
   /** Milliseconds without an accepted write, the longest such time. */
   longestPauseMs(): number;
   /** Ends it, and counts what was acknowledged and is not there. */
-  end(): Promise<{ writes: number; lost: number; failures: readonly string[] }>;
+  end(): Promise<{ lost: number; failures: readonly string[] }>;
 }
 
 /** An ordinary ioredis client that asks the Sentinels, and writes and reads all the while. */
@@ -204,7 +214,6 @@ export function startLoad(set: SetUnderTest): SetLoad {
   const client = new Redis({
     sentinels: set.sentinels.map(({ port }) => ({ host: "127.0.0.1", port })),
     name: "mymaster",
-    failoverDetector: true,
     maxRetriesPerRequest: null,
     // What is measured is the servers' time, not how long a client sleeps.
     retryStrategy: () => 50,
@@ -214,13 +223,14 @@ export function startLoad(set: SetUnderTest): SetLoad {
   client.on("error", () => {});
   const acknowledged = new Map<string, string>();
   const failures: string[] = [];
-  let [isEnding, longest, last] = [false, 0, performance.now()];
+  let [isEnding, writes, longest, last] = [false, 0, 0, performance.now()];
   const work = (async () => {
     for (let turn = 0; !isEnding; turn++) {
       const [key, value] = [`load:${turn % 500}`, `${turn}`];
       try {
         await client.set(key, value);
         acknowledged.set(key, value);
+        writes++;
         longest = Math.max(longest, performance.now() - last);
         last = performance.now();
         await client.get(key);
@@ -231,6 +241,7 @@ export function startLoad(set: SetUnderTest): SetLoad {
     }
   })();
   return {
+    writes: () => writes,
     longestPauseMs: () => longest,
     async end() {
       isEnding = true;
@@ -239,7 +250,7 @@ export function startLoad(set: SetUnderTest): SetLoad {
       const found = await Promise.all(entries.map(([key]) => client.get(key)));
       const lost = entries.filter(([, value], index) => found[index] !== value).length;
       client.disconnect();
-      return { writes: acknowledged.size, lost, failures };
+      return { lost, failures };
     },
   };
 }

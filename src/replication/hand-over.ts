@@ -1,0 +1,269 @@
+/**
+ * Handing the alpha's role over without losing a write that was acknowledged.
+ *
+ * A plain SENTINEL FAILOVER loses some: the old alpha takes writes for seconds after the new one was promoted (redis#6062).
+ * Here writes are held back first; when every beta has processed all that came before, whichever the Sentinels promote has
+ * everything. The old alpha is made a beta by ourselves, before its clients may write again. What goes wrong is called off
+ * while the writes are still held back.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+import { type Address, busPortDistance, formatAddress } from "../address.ts";
+import type { Outcome } from "../cluster/drain.ts";
+import type { Peer } from "../discovery/discovery.ts";
+import { messageOf } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { ConnectOptions } from "../redis/connection.ts";
+import { type Connections, openConnections } from "../redis/connections.ts";
+import { parseInfo } from "../redis/info.ts";
+import { type Reply, ReplyError } from "../redis/resp.ts";
+
+export interface HandOverOptions {
+  /** Where this node's server listens for us. */
+  readonly address: Address;
+  readonly set: string;
+  /** Undefined: one beside each node, at `sentinelPort`. */
+  readonly sentinels: readonly Peer[] | undefined;
+  readonly sentinelPort: number;
+  readonly connect: ConnectOptions;
+  readonly log: Log;
+  /** Whether some other node is there to stay; without it, a set that stops as a whole would wait for a beta in vain. */
+  readonly isAnyStaying: () => Promise<boolean>;
+  /** Asked again and again: how much time is left, in milliseconds. */
+  readonly leftMs: () => number;
+}
+
+/** Writes wait this long at most. */
+const holdMs = 10_000;
+const lookAgainMs = 50;
+
+export async function handOver(options: HandOverOptions): Promise<Outcome> {
+  const { address, leftMs, log } = options;
+  const connections = openConnections(options.connect);
+  try {
+    for (let said = ""; ; ) {
+      const own = await readOwn(connections, address);
+      if (own.role === "slave")
+        return { kind: "done", reason: "this node is a beta: it has nothing to hand over" };
+      if (!(await options.isAnyStaying()))
+        return { kind: "done", reason: "nobody stays to take over: the whole set is stopping" };
+      const outcome = await tryOnce(options, connections, own);
+      if (outcome.kind === "done") return outcome;
+      if (outcome.reason !== said) log.info("wait", `waiting: ${outcome.reason}`);
+      said = outcome.reason;
+      if (leftMs() <= 0) return outcome;
+      await pause(lookAgainMs * 4);
+    }
+  } finally {
+    connections.close();
+  }
+}
+
+interface Beta {
+  readonly address: Address;
+  readonly isOnline: boolean;
+}
+
+interface Own {
+  readonly role: string;
+  readonly offset: number;
+  readonly betas: readonly Beta[];
+}
+
+async function readOwn(connections: Connections, address: Address): Promise<Own> {
+  const [reply] = await connections.ask(address, [["INFO", "replication"]]);
+  return parseOwn(String(reply));
+}
+
+/** `slave0:ip=10.0.0.2,port=6379,state=online,offset=42,lag=0` (INFO replication). */
+function parseOwn(text: string): Own {
+  const info = parseInfo(text);
+  const betas = [...info].flatMap(([name, value]): Beta[] => {
+    if (!/^slave\d+$/.test(name)) return [];
+    const field = (key: string) => new RegExp(`(?:^|,)${key}=([^,]*)`).exec(value)?.[1] ?? "";
+    const port = Number(field("port"));
+    const address = { ip: field("ip"), port, busPort: port + busPortDistance };
+    return [{ address, isOnline: field("state") === "online" }];
+  });
+  return {
+    role: info.get("role") ?? "",
+    offset: Number(info.get("master_repl_offset") ?? 0),
+    betas,
+  };
+}
+
+async function tryOnce(
+  options: HandOverOptions,
+  connections: Connections,
+  { betas }: Own,
+): Promise<Outcome> {
+  if (betas.length === 0) return late("no beta follows this alpha");
+  if (!betas.every(({ isOnline }) => isOnline)) return late("a beta is yet to copy this alpha");
+  const sentinel = await findSentinel(options, connections, betas);
+  if (sentinel === undefined) return late("no Sentinel answers that watches this alpha");
+  const { address, set, log } = options;
+  const hold = await holdWrites(connections, address);
+  log.info("action", "writes are held back until the betas have everything");
+  const callOff = async (why: string): Promise<Outcome> => {
+    await hold.release();
+    log.warn("action", `the hand-over is called off: ${why}`);
+    return late(why);
+  };
+  try {
+    if (!(await haveAll(connections, betas, hold))) return await callOff("a beta does not keep up");
+    const refusal = await failOver(connections, sentinel, set);
+    if (refusal !== undefined) return await callOff(refusal);
+    const heir = await findPromoted(connections, betas, sentinel, set, hold);
+    if (heir === undefined) return await callOff("the Sentinels did not promote a beta in time");
+    await stepDown(connections, address, heir);
+    return { kind: "done", reason: `${formatAddress(heir)} is the alpha now` };
+  } catch (thrown) {
+    return await callOff(messageOf(thrown));
+  }
+}
+
+const late = (reason: string): Outcome => ({ kind: "late", reason });
+
+async function findSentinel(
+  { sentinels, sentinelPort, address, set }: HandOverOptions,
+  connections: Connections,
+  betas: readonly Beta[],
+): Promise<Address | undefined> {
+  const beside = [address, ...betas.map((beta) => beta.address)].map((at) => ({
+    ...at,
+    port: sentinelPort,
+  }));
+  const all = sentinels?.flatMap((one) => one.address ?? []) ?? beside;
+  const answers = await Promise.all(
+    all.map(async (at) => {
+      const reply = await firstReply(connections, at, ["SENTINEL", "CKQUORUM", set]);
+      return typeof reply === "string" && reply.startsWith("OK") ? at : undefined;
+    }),
+  );
+  return answers.find((at) => at !== undefined);
+}
+
+/** The reply, or undefined where nobody answers. */
+async function firstReply(
+  connections: Connections,
+  at: Address,
+  command: readonly (string | number)[],
+): Promise<Reply | undefined> {
+  const replies = await connections.ask(at, [command]).catch(() => []);
+  return replies[0];
+}
+
+interface Hold {
+  /** How far the writes had come: whoever has processed as much has all. */
+  readonly target: number;
+  /** Since when they have been held back, by `performance.now`. */
+  readonly since: number;
+  release(): Promise<void>;
+}
+
+const isEarly = ({ since }: Hold, share: number): boolean =>
+  performance.now() - since < holdMs * share;
+
+/** Holds writes back, and tells how far they have come, in one transaction: nothing is between the two. */
+async function holdWrites(connections: Connections, address: Address): Promise<Hold> {
+  const since = performance.now();
+  const replies = await connections.ask(address, [
+    ["MULTI"],
+    ["CLIENT", "PAUSE", holdMs, "WRITE"],
+    ["INFO", "replication"],
+    ["EXEC"],
+  ]);
+  const done = replies.at(-1);
+  if (!Array.isArray(done)) throw new Error(`the writes cannot be held back: ${String(done)}`);
+  const [paused, replication] = done as readonly Reply[];
+  if (paused instanceof ReplyError) return refuseWrites(connections, address, since);
+  return {
+    target: parseOwn(String(replication)).offset,
+    since,
+    release: async () => void (await firstReply(connections, address, ["CLIENT", "UNPAUSE"])),
+  };
+}
+
+/** Before 6.2 a pause stops everything, this node's change of role too: there writes are refused instead of held back. */
+async function refuseWrites(
+  connections: Connections,
+  address: Address,
+  since: number,
+): Promise<Hold> {
+  const name = "min-replicas-to-write";
+  const before = await firstReply(connections, address, ["CONFIG", "GET", name]);
+  const [refused, replication] = await connections.ask(address, [
+    ["CONFIG", "SET", name, 1_000],
+    ["INFO", "replication"],
+  ]);
+  if (refused instanceof ReplyError) throw refused;
+  const value = Array.isArray(before) ? String(before[1]) : "0";
+  return {
+    target: parseOwn(String(replication)).offset,
+    since,
+    release: async () =>
+      void (await firstReply(connections, address, ["CONFIG", "SET", name, value])),
+  };
+}
+
+async function haveAll(
+  connections: Connections,
+  betas: readonly Beta[],
+  hold: Hold,
+): Promise<boolean> {
+  const offsetOf = async ({ address }: Beta) => {
+    const reply = await firstReply(connections, address, ["INFO", "replication"]);
+    return Number(parseInfo(String(reply)).get("slave_repl_offset") ?? -1);
+  };
+  do {
+    const offsets = await Promise.all(betas.map(offsetOf));
+    if (offsets.every((offset) => offset >= hold.target)) return true;
+    await pause(lookAgainMs);
+  } while (isEarly(hold, 0.25));
+  return false;
+}
+
+/** @returns why the Sentinel refuses. */
+async function failOver(
+  connections: Connections,
+  sentinel: Address,
+  set: string,
+): Promise<string | undefined> {
+  const [reply] = await connections.ask(sentinel, [["SENTINEL", "FAILOVER", set]]);
+  return reply instanceof ReplyError ? `the Sentinel refuses: ${reply.message}` : undefined;
+}
+
+/** Within half of the time; one that the Sentinels are just about to promote is waited for as long as writes are held back. */
+async function findPromoted(
+  connections: Connections,
+  betas: readonly Beta[],
+  sentinel: Address,
+  set: string,
+  hold: Hold,
+): Promise<Address | undefined> {
+  const isAlpha = async ({ address }: Beta) => {
+    const reply = await firstReply(connections, address, ["ROLE"]);
+    return Array.isArray(reply) && reply[0] === "master";
+  };
+  const isUnderWay = async () =>
+    String(await firstReply(connections, sentinel, ["SENTINEL", "MASTER", set])).includes(
+      "failover_in_progress",
+    );
+  do {
+    const promoted = await Promise.all(betas.map(isAlpha));
+    const heir = betas[promoted.indexOf(true)];
+    if (heir) return heir.address;
+    await pause(lookAgainMs);
+  } while (isEarly(hold, 0.5) || (isEarly(hold, 0.9) && (await isUnderWay())));
+  return undefined;
+}
+
+/**
+ * Sentinel itself would do this eight seconds later (`sentinelRefreshInstanceInfo`). Whose write was held back is cut off: it
+ * was not carried out, and the client asks a Sentinel and sends it to the new alpha.
+ */
+async function stepDown(connections: Connections, address: Address, heir: Address): Promise<void> {
+  await connections.ask(address, [
+    ["REPLICAOF", heir.ip, heir.port],
+    ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"],
+  ]);
+}
