@@ -72,12 +72,13 @@ async function leave(
 ): Promise<Outcome> {
   const { settings, discovery, ...common } = options;
   if ((await readMode(common)) !== "standalone") return drain({ ...common, discovery });
-  const { set, sentinels, sentinelPort } = settings;
+  const { set, sentinels, sentinelDns, sentinelPort } = settings;
   const nobody = { self: undefined, others: [] };
+  const isTold = sentinels !== undefined || sentinelDns !== undefined;
   return handOver({
     ...common,
     set,
-    sentinels: sentinels && (await findSentinels(nobody, sentinels, sentinelPort)),
+    sentinels: isTold ? await findSentinels(nobody, settings) : undefined,
     sentinelPort,
     async isAnyStaying() {
       const peers = await discovery?.find().catch(() => undefined);
@@ -97,7 +98,9 @@ async function readMode({
     for (;;) {
       try {
         const [reply] = await connections.ask(address, [["INFO", "server"]]);
-        return parseInfo(String(reply)).get("redis_mode");
+        const info = parseInfo(String(reply));
+        // Valkey calls it server_mode.
+        return info.get("redis_mode") ?? info.get("server_mode");
       } catch (thrown) {
         const failure = readFailure(thrown, connect.tls !== undefined);
         if (failure.state === "denied" || failure.refused || leftMs() <= 0) return undefined;

@@ -51,7 +51,7 @@ async function prepare(
 ): Promise<Start> {
   const foundation = layFoundation(settings, environment);
   const { files, connect, configurationFile } = foundation;
-  const { nodes, peerWait, set, sentinels, sentinelPort, minReplicasToWrite } = settings;
+  const { nodes, peerWait, set, minReplicasToWrite } = settings;
   const render = (
     { ip, port }: { readonly ip: string; readonly port: number },
     alpha: { readonly ip: string; readonly port: number } | undefined,
@@ -65,8 +65,7 @@ async function prepare(
     policy: { nodes, peerWaitMs: peerWait },
     discovery,
     set,
-    sentinels,
-    sentinelPort,
+    sentinelPlaces: settings,
     hostname: hostname(),
     disk: readDiskFacts(files, configurationFile),
     connect,

@@ -6,7 +6,7 @@ import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { lockFolder } from "../cluster/folder-lock.ts";
 import { discoveryOf } from "../cluster/settings.ts";
-import { soleOwnAddress } from "../discovery/discovery.ts";
+import { ownAddresses, type Peer, soleOwnAddress } from "../discovery/discovery.ts";
 import { readIfThere } from "../files.ts";
 import { createLog, type Log } from "../log.ts";
 import { requireFreePorts } from "../redis/ports.ts";
@@ -71,7 +71,7 @@ async function prepare(
   environment: NodeJS.ProcessEnv,
   { discovery, log }: Surroundings,
 ): Promise<Start> {
-  const { set, sentinels, sentinelPort, peerWait } = settings;
+  const { set, sentinelPort, peerWait } = settings;
   const credentials = readCredentials(settings, environment);
   const dir = resolve(settings.dir);
   const server = findServer(settings.server, environment.PATH ?? "");
@@ -82,14 +82,13 @@ async function prepare(
   const { address, state } = await decideWhatToWatch({
     discovery,
     set,
-    sentinels,
-    sentinelPort,
+    sentinelPlaces: settings,
     remembered: parseState(readIfThere(configurationFile) ?? "", set),
     peerWaitMs: peerWait,
     connect: { credentials, tls: readTls(settings), deadlineMs: askDeadlineMs },
     log,
     onSelf: ({ ip, port }) => requireFreePorts(ip, [{ port, flag: "--sentinel-port" }]),
-    findOwnAddress: () => settings.address ?? soleOwnAddress(),
+    findOwnAddress: (sentinels) => settings.address ?? ownAmong(sentinels) ?? soleOwnAddress(),
   });
   const configuration = renderSentinelConfiguration({
     set,
@@ -112,3 +111,8 @@ async function prepare(
 /** The same Sentinel has the same id in every life, wherever it runs, also without its sentinel.conf. */
 const identify = (pod: string, set: string, port: number): string =>
   createHash("sha1").update(`${pod}\n${set}\n${port}`).digest("hex");
+
+function ownAmong(sentinels: readonly Peer[]): string | undefined {
+  const mine = ownAddresses();
+  return sentinels.map(({ address }) => address?.ip).find((ip) => ip !== undefined && mine.has(ip));
+}

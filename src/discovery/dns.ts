@@ -35,8 +35,8 @@ export function discoverDns(options: DnsOptions): Discovery {
   };
 }
 
-// The system's own resolver, as redis-server would use it: /etc/hosts and search domains count.
-function lookupAll(name: string): Promise<readonly string[]> {
+/** By the system's own resolver, as redis-server would: /etc/hosts and search domains count. @throws where it does not resolve. */
+export function lookupAll(name: string): Promise<readonly string[]> {
   return new Promise((resolve, reject) => {
     lookup(name, { all: true }, (error, found: LookupAddress[]) => {
       if (error) reject(error);

@@ -11,7 +11,7 @@ import { createWatcher } from "../watcher.ts";
 import { createActor } from "./act.ts";
 import { createObserver } from "./observe.ts";
 import { plan } from "./plan.ts";
-import { findSentinels } from "./sentinels.ts";
+import { findSentinels, type SentinelPlaces } from "./sentinels.ts";
 import type { DiskFacts, Plan, Policy } from "./types.ts";
 import { openWaitingRoom, type WaitingRoom } from "./waiting-room.ts";
 import { sightsOf } from "./watch.ts";
@@ -21,8 +21,7 @@ export interface BootOptions {
   readonly discovery: Discovery;
   /** The name under which Sentinel knows the alpha. */
   readonly set: string;
-  readonly sentinels: readonly string[] | undefined;
-  readonly sentinelPort: number;
+  readonly sentinelPlaces: SentinelPlaces;
   readonly hostname: string;
   readonly disk: DiskFacts;
   readonly connect: ConnectOptions;
@@ -54,7 +53,7 @@ export async function decideRole(options: BootOptions): Promise<Destiny> {
     const self = { name: peers.self?.name ?? hostname, hostname, address, disk, claims };
     const [views, sentinels] = await Promise.all([
       observer.look(peers.others),
-      findSentinels(peers, options.sentinels, options.sentinelPort).then(observer.lookAtSentinels),
+      findSentinels(peers, options.sentinelPlaces).then(observer.lookAtSentinels),
     ]);
     if (watcher.observed(sightsOf(views, sentinels))) changedAt = now();
     const unchangedMs = now() - changedAt;

@@ -98,7 +98,7 @@ async function tryOnce(
 ): Promise<Outcome> {
   if (betas.length === 0) return late("no beta follows this alpha");
   if (!betas.every(({ isOnline }) => isOnline)) return late("a beta is yet to copy this alpha");
-  const sentinel = await findSentinel(options, connections, betas);
+  const [sentinel] = await findSentinels(options, connections, betas);
   if (sentinel === undefined) return late("no Sentinel answers that watches this alpha");
   const { address, set, log } = options;
   const hold = await holdWrites(connections, address);
@@ -115,6 +115,9 @@ async function tryOnce(
     const heir = await findPromoted(connections, betas, sentinel, set, hold);
     if (heir === undefined) return await callOff("the Sentinels did not promote a beta in time");
     await stepDown(connections, address, heir);
+    // As a beta it takes no writes; as an alpha again one day it must.
+    await hold.release();
+    await awaitAgreement(options, connections, betas, heir);
     return { kind: "done", reason: `${formatAddress(heir)} is the alpha now` };
   } catch (thrown) {
     return await callOff(messageOf(thrown));
@@ -123,23 +126,48 @@ async function tryOnce(
 
 const late = (reason: string): Outcome => ({ kind: "late", reason });
 
-async function findSentinel(
+/** Those that would have a majority for it. */
+async function findSentinels(
   { sentinels, sentinelPort, address, set }: HandOverOptions,
   connections: Connections,
   betas: readonly Beta[],
-): Promise<Address | undefined> {
+): Promise<readonly Address[]> {
   const beside = [address, ...betas.map((beta) => beta.address)].map((at) => ({
     ...at,
     port: sentinelPort,
   }));
   const all = sentinels?.flatMap((one) => one.address ?? []) ?? beside;
-  const answers = await Promise.all(
-    all.map(async (at) => {
-      const reply = await firstReply(connections, at, ["SENTINEL", "CKQUORUM", set]);
-      return typeof reply === "string" && reply.startsWith("OK") ? at : undefined;
-    }),
+  const replies = await Promise.all(
+    all.map((at) => firstReply(connections, at, ["SENTINEL", "CKQUORUM", set])),
   );
-  return answers.find((at) => at !== undefined);
+  return all.filter((_, index) => String(replies[index]).startsWith("OK"));
+}
+
+/**
+ * Until all Sentinels name the new alpha, and the failover is over: another that begins before would get in its way, and leave
+ * a beta that copies the wrong node.
+ */
+async function awaitAgreement(
+  options: HandOverOptions,
+  connections: Connections,
+  betas: readonly Beta[],
+  heir: Address,
+): Promise<void> {
+  const sentinels = await findSentinels(options, connections, betas);
+  const isSettled = async (at: Address) => {
+    const reply = await firstReply(connections, at, ["SENTINEL", "MASTER", options.set]);
+    const words = Array.isArray(reply) ? reply.map(String) : [];
+    const field = (name: string) => words[words.indexOf(name) + 1] ?? "";
+    return (
+      field("ip") === heir.ip &&
+      Number(field("port")) === heir.port &&
+      !field("flags").includes("failover_in_progress")
+    );
+  };
+  while (options.leftMs() > 0) {
+    if ((await Promise.all(sentinels.map(isSettled))).every(Boolean)) return;
+    await pause(lookAgainMs);
+  }
 }
 
 /** The reply, or undefined where nobody answers. */

@@ -104,5 +104,6 @@ function readSentinel([reply]: readonly Reply[]): SentinelView["seen"] {
     alpha,
     epoch: Number(field("config-epoch")),
     flags: field("flags").split(","),
+    isContent: Number(field("last-ok-ping-reply")) <= Number(field("down-after-milliseconds")) / 2,
   };
 }

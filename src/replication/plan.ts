@@ -42,7 +42,7 @@ function refuseWhenDenied({ peers }: Observation): Plan | undefined {
 function leadAgain(
   observation: Observation,
   servers: readonly ServerPeer[],
-  { flags, sentinels }: Named,
+  { flags, sentinels, areContent }: Named,
 ): Plan {
   const { self, policy, unchangedMs } = observation;
   if (flags.some((flag) => flag === "o_down" || flag === "failover_in_progress"))
@@ -56,6 +56,8 @@ function leadAgain(
   const [sentinel] = sentinels;
   // The server writes to the append-only file before it answers; anything else is older than what a beta has in memory.
   if (self.disk.kind !== "aof" && heir !== undefined && sentinel !== undefined) {
+    // Asked for while they begin one themselves, it would be a second, on top of the first.
+    if (!areContent) return wait("the Sentinels may be about to elect another alpha");
     return {
       kind: "act",
       reason: `having the Sentinels promote a beta: ${heir.name} has newer data than this alpha's disk`,

@@ -7,8 +7,10 @@ export interface Named extends HostPort {
   readonly isSelf: boolean;
   /** The peer at that address; undefined for this node, and for one that discovery does not know. */
   readonly peer: PeerView | undefined;
-  /** What any of them thinks of its state. */
+  /** What any Sentinel thinks of the state of whom it names. */
   readonly flags: readonly string[];
+  /** None of them is about to call it down. */
+  readonly areContent: boolean;
   /** Those that name it. */
   readonly sentinels: readonly SentinelView[];
 }
@@ -29,7 +31,8 @@ export function findNamed({ sentinels, self, peers }: Observation): Named | unde
     ...alpha,
     isSelf: isAt(self, alpha),
     peer: peers.find((peer) => isAt(peer, alpha)),
-    flags: majority.flatMap(({ seen }) => seen.flags),
+    flags: sentinels.flatMap(({ seen }) => (seen.state === "knows" ? seen.flags : [])),
+    areContent: majority.every(({ seen }) => seen.isContent),
     sentinels: majority.map(({ view }) => view),
   };
 }

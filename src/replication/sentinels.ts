@@ -1,26 +1,46 @@
 /**
- * Where the Sentinels are: those of a list, or one beside each peer.
+ * Where the Sentinels are: those of a list, those behind a name, or one beside each peer.
  */
-import { parseEndpoint } from "../address.ts";
+import { busPortDistance, formatAddress, parseEndpoint } from "../address.ts";
+import { withDeadline } from "../deadline.ts";
 import type { Peer, Peers } from "../discovery/discovery.ts";
+import { lookupAll } from "../discovery/dns.ts";
 import { resolveEndpoint } from "../discovery/fixed.ts";
+import { codeOf, messageOf } from "../errors.ts";
+
+export interface SentinelPlaces {
+  /** As host:port. */
+  readonly sentinels: readonly string[] | undefined;
+  readonly sentinelDns: string | undefined;
+  readonly sentinelPort: number;
+}
 
 const lookupDeadlineMs = 2_000;
 
-/** @param listed as host:port; undefined: one beside each peer. */
-export function findSentinels(
+export async function findSentinels(
   { self, others }: Peers,
-  listed: readonly string[] | undefined,
-  port: number,
+  { sentinels, sentinelDns, sentinelPort: port }: SentinelPlaces,
 ): Promise<readonly Peer[]> {
-  if (listed)
+  if (sentinels)
     return Promise.all(
-      listed.map((name) =>
+      sentinels.map((name) =>
         resolveEndpoint({ name, ...parseEndpoint(name, port) }, lookupDeadlineMs),
       ),
     );
+  if (sentinelDns) return lookUp(sentinelDns, port);
   const all: readonly Peer[] = self ? [self, ...others] : others;
-  return Promise.resolve(
-    all.map((peer) => (peer.address ? { ...peer, address: { ...peer.address, port } } : peer)),
-  );
+  return all.map((peer) => (peer.address ? { ...peer, address: { ...peer.address, port } } : peer));
+}
+
+async function lookUp(name: string, port: number): Promise<readonly Peer[]> {
+  try {
+    const found = await withDeadline(lookupAll(name), lookupDeadlineMs);
+    return found.map((ip) => {
+      const address = { ip, port, busPort: port + busPortDistance };
+      return { name: formatAddress(address), address };
+    });
+  } catch (thrown) {
+    const waitingFor = `"${name}" does not resolve (${codeOf(thrown) ?? messageOf(thrown)})`;
+    return [{ name, address: undefined, waitingFor }];
+  }
 }

@@ -10,6 +10,7 @@ import {
   type Flags,
   list,
   optionalCount,
+  optionalText,
   readSettings,
   type Settings,
   text,
@@ -23,6 +24,7 @@ export const sentinelDescriptions = {
   sentinels: list("all Sentinels as host:port, separated by commas", {
     defaultText: "one beside each peer, at --sentinel-port",
   }),
+  sentinelDns: optionalText("a name that resolves to every Sentinel's address"),
   sentinelPort: count("the port of the Sentinels", { from: 1, to: 65_535 }, { fallback: "26379" }),
 } as const;
 

@@ -84,6 +84,8 @@ export interface SentinelView {
         readonly epoch: number;
         /** `s_down`, `o_down`, `failover_in_progress`, … */
         readonly flags: readonly string[];
+        /** It heard from the alpha less than half of down-after ago: it is not about to call it down. */
+        readonly isContent: boolean;
       }
     | { readonly state: "knows-nothing" }
     | Silence

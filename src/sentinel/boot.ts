@@ -3,11 +3,11 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { type Address, formatAddress } from "../address.ts";
-import type { Discovery, Peers } from "../discovery/discovery.ts";
+import type { Discovery, Peer, Peers } from "../discovery/discovery.ts";
 import type { Log } from "../log.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
 import { createObserver } from "../replication/observe.ts";
-import { findSentinels } from "../replication/sentinels.ts";
+import { findSentinels, type SentinelPlaces } from "../replication/sentinels.ts";
 import { sightsOf } from "../replication/watch.ts";
 import { createWatcher } from "../watcher.ts";
 import { planSentinel } from "./plan.ts";
@@ -16,16 +16,15 @@ import type { SentinelState } from "./state.ts";
 export interface SentinelBootOptions {
   readonly discovery: Discovery;
   readonly set: string;
-  readonly sentinels: readonly string[] | undefined;
-  readonly sentinelPort: number;
+  readonly sentinelPlaces: SentinelPlaces;
   readonly remembered: SentinelState | undefined;
   readonly peerWaitMs: number;
   readonly connect: ConnectOptions;
   readonly log: Log;
   /** Told once where this Sentinel will listen. */
   readonly onSelf: (address: Address) => Promise<void>;
-  /** Its own address, where it is not beside a node. */
-  readonly findOwnAddress: () => string | undefined;
+  /** Its own address, where it is not beside a node: of those that the Sentinels have, or some other. */
+  readonly findOwnAddress: (sentinels: readonly Peer[]) => string | undefined;
 }
 
 export interface SentinelDestiny {
@@ -34,7 +33,8 @@ export interface SentinelDestiny {
 }
 
 export async function decideWhatToWatch(options: SentinelBootOptions): Promise<SentinelDestiny> {
-  const { discovery, set, sentinels, sentinelPort, remembered, peerWaitMs, connect, log } = options;
+  const { discovery, set, sentinelPlaces, remembered, peerWaitMs, connect, log } = options;
+  const { sentinelPort } = sentinelPlaces;
   const now = () => performance.now();
   const startedAt = now();
   const observer = createObserver(connect, set);
@@ -42,14 +42,10 @@ export async function decideWhatToWatch(options: SentinelBootOptions): Promise<S
   let changedAt = startedAt;
   let isSelfTold = false;
 
-  async function look(peers: Peers, own: Address) {
+  async function look(peers: Peers, sentinels: readonly Peer[], own: Address) {
     const all = peers.self ? [peers.self, ...peers.others] : peers.others;
-    const [views, seen] = await Promise.all([
-      observer.look(all),
-      findSentinels(peers, sentinels, sentinelPort)
-        .then((found) => found.filter(({ address }) => !address || isElsewhere(address, own)))
-        .then(observer.lookAtSentinels),
-    ]);
+    const others = sentinels.filter(({ address }) => !address || isElsewhere(address, own));
+    const [views, seen] = await Promise.all([observer.look(all), observer.lookAtSentinels(others)]);
     if (watcher.observed(sightsOf(views, seen))) changedAt = now();
     const unchangedMs = now() - changedAt;
     return planSentinel({ remembered, peers: views, sentinels: seen, unchangedMs, peerWaitMs });
@@ -59,17 +55,22 @@ export async function decideWhatToWatch(options: SentinelBootOptions): Promise<S
     for (;;) {
       const waitedMs = now() - startedAt;
       const peers = await discovery.find();
+      const sentinels = await findSentinels(peers, sentinelPlaces);
       // It may run elsewhere than beside a node: then discovery does not name it.
-      const ip = peers.self?.address.ip ?? options.findOwnAddress();
+      const ip = peers.self?.address.ip ?? options.findOwnAddress(sentinels);
       if (ip === undefined || peers.others.length + (peers.self ? 1 : 0) === 0) {
-        watcher.waiting(peers.selfWaitingFor ?? "discovery names no node yet");
+        watcher.waiting(
+          ip === undefined
+            ? "this Sentinel's own address is not known: name it with --address"
+            : (peers.selfWaitingFor ?? "discovery names no node yet"),
+        );
         await pause(pauseMs(waitedMs) * 4);
         continue;
       }
       const address = { ip, port: sentinelPort, busPort: sentinelPort + 10_000 };
       if (!isSelfTold) await options.onSelf(address);
       isSelfTold = true;
-      const decision = await look(peers, address);
+      const decision = await look(peers, sentinels, address);
       watcher.decided(decision);
       if (decision.kind === "become") return { address, state: decision.state };
       await pause(pauseMs(waitedMs));

@@ -60,7 +60,7 @@ function findAlpha(
   const opinions = sentinels.flatMap(({ seen }) => (seen.state === "knows" ? [seen] : []));
   if (remembered) {
     const { alpha, configEpoch } = remembered;
-    opinions.push({ state: "knows", alpha, epoch: configEpoch, flags: [] });
+    opinions.push({ state: "knows", alpha, epoch: configEpoch, flags: [], isContent: false });
   }
   const named = opinions
     .sort((a, b) => b.epoch - a.epoch)

@@ -18,14 +18,15 @@ process.env.TESTCONTAINERS_RYUK_DISABLED = "true";
 export interface ContainerGroup extends AsyncDisposable {
   readonly network: StartedNetwork;
   readonly containers: StartedTestContainer[];
-  /** A container that finds its peers by the alias that all of them share. */
+  /** A container that finds its peers by the alias that all of them share; under another alias it is none of them. */
   start(
     environment?: Readonly<Record<string, string>>,
     command?: readonly string[],
+    alias?: string,
   ): Promise<StartedTestContainer>;
 }
 
-const alias = "redis-peers";
+const peers = "redis-peers";
 
 /** The builder has no method for it; its own modules set what is missing like this too. */
 class ReadOnlyContainer extends GenericContainer {
@@ -41,7 +42,7 @@ export async function createGroup(image: string): Promise<ContainerGroup> {
   return {
     network,
     containers,
-    async start(environment = {}, command = ["cluster", "--dns", alias]) {
+    async start(environment = {}, command = ["cluster", "--dns", peers], alias = peers) {
       const container = await new ReadOnlyContainer(image)
         .withNetwork(network)
         .withNetworkAliases(alias)
@@ -102,8 +103,15 @@ export async function probe(container: StartedTestContainer, which: "readiness" 
   return { ready: exitCode === 0, output: output.trim() };
 }
 
+/** What a container's server said last. */
+export function lastWords(container: StartedTestContainer, lines: number): string {
+  const { stdout } = spawnSync("docker", ["logs", container.getId()], { encoding: "utf8" });
+  const own = stdout.split("\n").filter((line) => line !== "" && !line.startsWith("{"));
+  return own.slice(-lines).join("\n");
+}
+
 /** What a container's entrypoint decided and did, through the engine's own client: the container may be over. */
-function describeLog(container: StartedTestContainer): string {
+export function describeLog(container: StartedTestContainer): string {
   const { stdout } = spawnSync("docker", ["logs", container.getId()], { encoding: "utf8" });
   const lines = stdout
     .split("\n")

@@ -55,7 +55,12 @@ const alpha = (ordinal: number, more: Partial<RunningServer> = {}): PeerView =>
 const beta = (ordinal: number, more: Partial<RunningServer> = {}): PeerView =>
   server(ordinal, more);
 
-const sentinel = (ordinal: number, named: number | undefined, flags = "master"): SentinelView => ({
+const sentinel = (
+  ordinal: number,
+  named: number | undefined,
+  flags = "master",
+  isContent = true,
+): SentinelView => ({
   name: `redis-${ordinal}`,
   address: { ...addressOf(ordinal), port: 26_379 },
   seen:
@@ -66,6 +71,7 @@ const sentinel = (ordinal: number, named: number | undefined, flags = "master"):
           alpha: { host: addressOf(named).ip, port: 6379 },
           epoch: 1,
           flags: flags.split(","),
+          isContent,
         },
 });
 /** Three Sentinels, each naming the node of this ordinal, or silent. */
@@ -140,6 +146,10 @@ describe("rule 3: an empty alpha never leads betas that have data", () => {
       report: "Promoted",
     });
   });
+  test("not while one of them may be about to elect by itself: that would be two failovers", () => {
+    const uneasy = [sentinel(0, 0), sentinel(1, 0, "master", false), sentinel(2, 0)];
+    expect(decide(self(0), [beta(1)], { sentinels: uneasy }).kind).toBe("wait");
+  });
   test("with an append-only file it has all that it acknowledged, and leads again", () => {
     expect(becomes(decide(self(0, aof(1_000, true)), [beta(1)], mine))).toBe("alpha");
   });
@@ -154,6 +164,9 @@ describe("rule 3: an empty alpha never leads betas that have data", () => {
   test("while they elect, it waits", () => {
     const electing = [0, 1, 2].map((one) => sentinel(one, 0, "master,s_down,o_down"));
     expect(decide(self(0, aof(1, true)), [beta(1)], { sentinels: electing }).kind).toBe("wait");
+    // One that is still at it names the one before.
+    const late = [sentinel(0, 0), sentinel(1, 0), sentinel(2, 1, "master,failover_in_progress")];
+    expect(decide(self(0), [beta(1)], { sentinels: late }).kind).toBe("wait");
   });
   test("without Sentinels the beta with most data is promoted, by one node, after a while", () => {
     const views = [beta(1, { offset: 5 }), beta(2, { offset: 7 })];

@@ -1,0 +1,75 @@
+/** One alpha, its betas and three Sentinels, on every server version. */
+import type { StartedTestContainer } from "testcontainers";
+import { describe, expect, inject, test } from "vitest";
+import { until } from "../redis/until.ts";
+import { cli, createGroup, describeLog, destroy, lastWords } from "./containers-under-test.ts";
+
+const images = inject("images");
+const byName = ["--dns", "redis-peers", "--sentinel-dns", "redis-sentinels"];
+
+/** One alpha among these, whom the others copy and all Sentinels name. */
+async function untilWhole(
+  nodes: readonly StartedTestContainer[],
+  sentinels: readonly StartedTestContainer[],
+): Promise<StartedTestContainer> {
+  const look = async () => ({
+    roles: await Promise.all(nodes.map((node) => cli(node, "info", "replication"))),
+    named: await Promise.all(
+      sentinels.map((one) =>
+        cli(one, "-p", "26379", "sentinel", "get-master-addr-by-name", "mymaster"),
+      ),
+    ),
+  });
+  const isAlpha = (info: string) => info.includes("role:master");
+  const { roles } = await until(
+    "a whole set",
+    look,
+    (seen) => {
+      const betas = seen.roles.filter((info) => info.includes("master_link_status:up"));
+      const ofBetas = betas.map((info) => /master_host:(\S+)/.exec(info)?.[1]);
+      const addresses = new Set([...seen.named.map((text) => text.split(/\s/)[0]), ...ofBetas]);
+      const isOne = seen.roles.filter(isAlpha).length === 1 && addresses.size === 1;
+      return isOne && betas.length === nodes.length - 1;
+    },
+    45_000,
+    (seen) =>
+      [
+        JSON.stringify(seen, null, 1).replaceAll("\\r\\n", "\n"),
+        ...nodes.map(describeLog),
+        ...sentinels.map((one) => lastWords(one, 40)),
+      ].join("\n"),
+  );
+  return nodes[roles.findIndex(isAlpha)] as StartedTestContainer;
+}
+
+describe.skipIf(images.length === 0).each(images.length > 0 ? images : ["no image"])(
+  "%s",
+  (image) => {
+    test("three nodes and three Sentinels: a drain moves the alpha's role, a lost alpha is replaced, nothing is lost", async () => {
+      await using group = await createGroup(image);
+      const startNode = () => group.start({}, ["replication", ...byName, "--peer-wait", "3s"]);
+      const sentinel = ["sentinel", ...byName, "--down-after", "2s", "--peer-wait", "3s"];
+      const nodes = await Promise.all([startNode(), startNode(), startNode()]);
+      const sentinels = await Promise.all(
+        nodes.map(() => group.start({}, sentinel, "redis-sentinels")),
+      );
+      const first = await untilWhole(nodes, sentinels);
+      expect(await cli(first, "set", "here", "there")).toBe("OK");
+
+      const drained = await first.exec(["rekindle", "drain", "--sentinel-dns", "redis-sentinels"]);
+      expect(drained.exitCode, drained.output).toBe(0);
+      const second = await untilWhole(nodes, sentinels);
+      expect(second).not.toBe(first);
+      expect(await cli(second, "get", "here")).toBe("there");
+      // Taken back: whoever is an alpha again one day must take writes.
+      expect(await cli(second, "set", "here", "still")).toBe("OK");
+      expect(await cli(second, "wait", "2", "5000")).toBe("2");
+
+      await destroy(group, second);
+      const left = [...nodes.filter((node) => node !== second), await startNode()];
+      const third = await untilWhole(left, sentinels);
+      expect(await cli(third, "get", "here")).toBe("still");
+      expect(await cli(third, "set", "here", "on")).toBe("OK");
+    });
+  },
+);
