@@ -8,7 +8,7 @@ import type { ClusterSettings } from "../cluster/settings.ts";
 import { exitCodes, messageOf } from "../errors.ts";
 import { createLog, type Log, teeLogs } from "../log.ts";
 import { openConnections, readFailure } from "../redis/connections.ts";
-import { parseInfo } from "../redis/info.ts";
+import { readMode } from "../redis/read-mode.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
 import { handOver } from "../replication/hand-over.ts";
 import { findSentinels } from "../replication/sentinels.ts";
@@ -71,7 +71,7 @@ async function leave(
   options: DrainOptions & { readonly settings: Settings<typeof descriptions> },
 ): Promise<Outcome> {
   const { settings, discovery, ...common } = options;
-  if ((await readMode(common)) !== "standalone") return drain({ ...common, discovery });
+  if ((await awaitMode(common)) !== "standalone") return drain({ ...common, discovery });
   const { set, sentinels, sentinelDns, sentinelPort } = settings;
   const nobody = { self: undefined, others: [] };
   const isTold = sentinels !== undefined || sentinelDns !== undefined;
@@ -87,8 +87,8 @@ async function leave(
   });
 }
 
-/** `cluster` or `standalone`, as the server calls it, however busy it is; undefined where none runs, or none lets us in. */
-async function readMode({
+/** However busy the server is; undefined where none runs, or none lets us in. */
+async function awaitMode({
   address,
   connect,
   leftMs,
@@ -97,10 +97,7 @@ async function readMode({
   try {
     for (;;) {
       try {
-        const [reply] = await connections.ask(address, [["INFO", "server"]]);
-        const info = parseInfo(String(reply));
-        // Valkey calls it server_mode.
-        return info.get("redis_mode") ?? info.get("server_mode");
+        return await readMode(connections, address);
       } catch (thrown) {
         const failure = readFailure(thrown, connect.tls !== undefined);
         if (failure.state === "denied" || failure.refused || leftMs() <= 0) return undefined;

@@ -8,13 +8,21 @@ import { messageOf, RekindleError } from "../errors.ts";
 import { loopback } from "../local/ports.ts";
 import { type LocalState, readState, runningNodes, stateFolder } from "../local/state.ts";
 import { createLog } from "../log.ts";
+import type { ConnectOptions } from "../redis/connection.ts";
+import { openConnections } from "../redis/connections.ts";
+import { readMode } from "../redis/read-mode.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
+import { sentinelDescriptions } from "../replication/settings.ts";
 import { type Flags, onOff, optionalText, readSettings, type Settings, text } from "../settings.ts";
+import { describeSet, type SetStatus } from "../status/describe-set.ts";
 import { describeStatus, type Status } from "../status/describe-status.ts";
+import { createSetReader } from "../status/read-set.ts";
 import { createStatusReader } from "../status/read-status.ts";
-import { renderStatus } from "../status/render-status.ts";
-import { openLiveView, openTerminal } from "../status/terminal.ts";
+import { renderSet } from "../status/render-set.ts";
+import { type RenderOptions, renderStatus } from "../status/render-status.ts";
+import { openTerminal } from "../status/terminal.ts";
 import { askKubernetes, whereaboutsDescriptions } from "./surroundings.ts";
+import { exitCodeOf, type Shown, watch } from "./watch-status.ts";
 
 export const descriptions = {
   connect: optionalText("any node of the cluster, as host:port", {
@@ -29,6 +37,7 @@ export const descriptions = {
   tlsCert: optionalText("our certificate"),
   tlsKey: optionalText("its key"),
   tlsCa: optionalText("the authorities that sign the nodes' certificates"),
+  ...sentinelDescriptions,
   ...whereaboutsDescriptions,
 } as const;
 
@@ -38,34 +47,79 @@ const askDeadlineMs = 1_000;
 export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise<number> {
   const settings = readSettings(descriptions, flags, environment);
   const credentials = readCredentials(settings, environment);
-  const reader = createStatusReader({
-    credentials,
-    tls: readTls(settings),
-    deadlineMs: askDeadlineMs,
-  });
+  const options = { credentials, tls: readTls(settings), deadlineMs: askDeadlineMs };
   const isNamed = settings.connect !== undefined;
   const local = isNamed ? [] : knownNodes(readState(stateFolder(settings.name, environment)));
   const pods = isNamed || local.length > 0 ? undefined : await findPods(settings, environment);
   const known = local.length > 0 ? local : [await resolveNode(settings.connect ?? ownNode)];
-  const look = async (): Promise<Status> =>
-    describeStatus(await reader.look((await pods?.find()) ?? known));
+  const find = async () => (await pods?.find()) ?? known;
   try {
-    const status = settings.watch && !settings.json ? await watch(look, environment) : await look();
-    if (settings.json) process.stdout.write(`${JSON.stringify(status, null, 2)}\n`);
-    else if (!settings.watch) {
-      const { width, colours, write } = openTerminal(process.stdout, environment);
-      write(`${renderStatus(status, { width, colours })}\n`);
-    }
-    return exitCodeOf(status);
+    const isSet = (await findMode(await find(), options)) === "standalone";
+    const showIt = <S extends Shown>(view: View<S>) =>
+      show(view, find, settings, environment).finally(view.close);
+    return await (isSet ? showIt(viewSet(options, settings)) : showIt(viewCluster(options)));
   } finally {
-    reader.close();
     await pods?.close();
   }
 }
 
-export function exitCodeOf({ state }: Status): number {
-  if (state === "whole") return 0;
-  return state === "unreachable" ? 75 : 1;
+interface View<S extends Shown> {
+  look(known: readonly Peer[]): Promise<S>;
+  render(status: S, options: RenderOptions): string;
+  close(): void;
+}
+
+function viewCluster(options: ConnectOptions): View<Status> {
+  const reader = createStatusReader(options);
+  return {
+    look: async (known) => describeStatus(await reader.look(known)),
+    render: renderStatus,
+    close: reader.close,
+  };
+}
+
+function viewSet(
+  options: ConnectOptions,
+  settings: Settings<typeof sentinelDescriptions>,
+): View<SetStatus> {
+  const reader = createSetReader(options, settings.set, settings);
+  return {
+    look: async (known) => describeSet(await reader.look(known), settings.set),
+    render: renderSet,
+    close: reader.close,
+  };
+}
+
+/** What the first node that answers says it is. */
+async function findMode(
+  known: readonly Peer[],
+  options: ConnectOptions,
+): Promise<string | undefined> {
+  const connections = openConnections(options);
+  const ask = async ({ address }: Peer) => address && readMode(connections, address);
+  try {
+    const asked = known.filter(({ address }) => address);
+    return await Promise.any(asked.map(ask)).catch(() => undefined);
+  } finally {
+    connections.close();
+  }
+}
+
+async function show<S extends Shown>(
+  view: View<S>,
+  find: () => Promise<readonly Peer[]>,
+  settings: { readonly watch: boolean; readonly json: boolean },
+  environment: NodeJS.ProcessEnv,
+): Promise<number> {
+  const look = async () => view.look(await find());
+  const isLive = settings.watch && !settings.json;
+  const status = await (isLive ? watch(look, view.render, environment) : look());
+  if (settings.json) process.stdout.write(`${JSON.stringify(status, null, 2)}\n`);
+  else if (!settings.watch) {
+    const { width, colours, write } = openTerminal(process.stdout, environment);
+    write(`${view.render(status, { width, colours })}\n`);
+  }
+  return exitCodeOf(status);
 }
 
 interface Pods {
@@ -118,71 +172,4 @@ function knownNodes(state: LocalState | undefined): readonly Peer[] {
     name,
     address: { ip: loopback, port, busPort: port + busPortDistance },
   }));
-}
-
-/**
- * Redraws once a second until `q`, Ctrl-C or the signal; elsewhere than on a terminal it prints what has changed.
- *
- * @returns the status of the last look.
- */
-export async function watch(
-  look: () => Promise<Status>,
-  environment: NodeJS.ProcessEnv,
-  signal?: AbortSignal,
-): Promise<Status> {
-  const terminal = openTerminal(process.stdout, environment);
-  const view = openLiveView(terminal);
-  const stop = stopOnKey(signal);
-  let said = "";
-  try {
-    for (;;) {
-      const status = await look();
-      const gist = JSON.stringify([status.state, status.problems]);
-      if (terminal.isTerminal)
-        view.draw(renderStatus(status, { ...terminal, height: terminal.height - 2 }));
-      else if (gist !== said) terminal.write(`${renderStatus(status, terminal)}\n\n`);
-      said = gist;
-      if (await stop.within(1_000)) return status;
-    }
-  } finally {
-    view.end();
-    stop.end();
-  }
-}
-
-interface Stop {
-  within(ms: number): Promise<boolean>;
-  end(): void;
-}
-
-function stopOnKey(signal?: AbortSignal): Stop {
-  let stopped = signal?.aborted ?? false;
-  let wake = () => {};
-  const stop = () => {
-    stopped = true;
-    wake();
-  };
-  const onKey = (key: Buffer) => {
-    if (key.includes("q") || key.includes(3)) stop();
-  };
-  const { stdin } = process;
-  if (stdin.isTTY) stdin.setRawMode(true).on("data", onKey).resume();
-  process.on("SIGINT", stop).on("SIGTERM", stop);
-  signal?.addEventListener("abort", stop);
-  return {
-    within: (ms) =>
-      new Promise((resolve) => {
-        if (stopped) return resolve(true);
-        const timer = setTimeout(() => resolve(false), ms);
-        wake = () => {
-          clearTimeout(timer);
-          resolve(true);
-        };
-      }),
-    end() {
-      process.off("SIGINT", stop).off("SIGTERM", stop);
-      signal?.removeEventListener("abort", stop);
-      if (stdin.isTTY) stdin.off("data", onKey).setRawMode(false).pause();
-    },
-  };
 }

@@ -30,7 +30,7 @@ import {
 import type { Status } from "../status/describe-status.ts";
 import { renderStatus } from "../status/render-status.ts";
 import { openLiveView, openTerminal } from "../status/terminal.ts";
-import { exitCodeOf, watch } from "./status.ts";
+import { exitCodeOf, watch } from "./watch-status.ts";
 
 export const descriptions = {
   nodes: count("how many nodes, betas included", { from: 3, to: 1000 }, { fallback: "6" }),
@@ -98,7 +98,7 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
       process.stdout.write(`${JSON.stringify(describe(name, cluster, status), null, 2)}\n`);
     }
     if (settings.exercise) return await runExercise(cluster, environment, interrupt.signal);
-    if (!keep) await watch(cluster.status, environment, interrupt.signal);
+    if (!keep) await watch(cluster.status, renderStatus, environment, interrupt.signal);
     return 0;
   } catch (thrown) {
     if (interrupt.signal.aborted) return 0;

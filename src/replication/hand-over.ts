@@ -16,6 +16,7 @@ import type { ConnectOptions } from "../redis/connection.ts";
 import { type Connections, openConnections } from "../redis/connections.ts";
 import { parseInfo } from "../redis/info.ts";
 import { type Reply, ReplyError } from "../redis/resp.ts";
+import { parseBetas } from "./observe.ts";
 
 export interface HandOverOptions {
   /** Where this node's server listens for us. */
@@ -74,20 +75,15 @@ async function readOwn(connections: Connections, address: Address): Promise<Own>
   return parseOwn(String(reply));
 }
 
-/** `slave0:ip=10.0.0.2,port=6379,state=online,offset=42,lag=0` (INFO replication). */
 function parseOwn(text: string): Own {
   const info = parseInfo(text);
-  const betas = [...info].flatMap(([name, value]): Beta[] => {
-    if (!/^slave\d+$/.test(name)) return [];
-    const field = (key: string) => new RegExp(`(?:^|,)${key}=([^,]*)`).exec(value)?.[1] ?? "";
-    const port = Number(field("port"));
-    const address = { ip: field("ip"), port, busPort: port + busPortDistance };
-    return [{ address, isOnline: field("state") === "online" }];
-  });
   return {
     role: info.get("role") ?? "",
     offset: Number(info.get("master_repl_offset") ?? 0),
-    betas,
+    betas: parseBetas(info).map(({ at: { host, port }, isOnline }) => ({
+      address: { ip: host, port, busPort: port + busPortDistance },
+      isOnline,
+    })),
   };
 }
 

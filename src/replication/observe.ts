@@ -40,8 +40,8 @@ export function createObserver(options: ConnectOptions, set: string): Observer {
     look: (peers) =>
       Promise.all(
         peers.map(async (peer): Promise<PeerView> => {
-          const { name, address } = peer;
-          return { name, address, seen: await ask(peer, serverQuestions, readServer) };
+          const { name, address, pod } = peer;
+          return { name, address, pod, seen: await ask(peer, serverQuestions, readServer) };
         }),
       ),
     lookAtSentinels: (sentinels) =>
@@ -57,9 +57,14 @@ export function createObserver(options: ConnectOptions, set: string): Observer {
   };
 }
 
-const serverQuestions: readonly Command[] = [question, ["INFO", "replication"], ["DBSIZE"]];
+const serverQuestions: readonly Command[] = [
+  question,
+  ["INFO", "replication"],
+  ["DBSIZE"],
+  ["INFO", "server"],
+];
 
-function readServer([waiting, replication, keys]: readonly Reply[]): PeerAnswer {
+function readServer([waiting, replication, keys, server]: readonly Reply[]): PeerAnswer {
   const entrypoint = readWaiting(waiting);
   if (entrypoint) return entrypoint;
   for (const reply of [replication, keys]) {
@@ -69,17 +74,18 @@ function readServer([waiting, replication, keys]: readonly Reply[]): PeerAnswer 
     return { state: "denied", why: reply.message };
   }
   const info = parseInfo(String(replication));
-  return { ...readReplication(info), keys: Number(keys) };
+  const runId = parseInfo(String(server)).get("run_id") ?? "";
+  return { ...readReplication(info), runId, keys: Number(keys) };
 }
 
-function readReplication(info: ReadonlyMap<string, string>): Omit<RunningServer, "keys"> {
+function readReplication(info: ReadonlyMap<string, string>): Omit<RunningServer, "keys" | "runId"> {
   const isBeta = info.get("role") === "slave";
   const number = (name: string) => Number(info.get(name) ?? 0);
   return {
     state: "server",
     role: isBeta ? "beta" : "alpha",
     offset: number(isBeta ? "slave_repl_offset" : "master_repl_offset"),
-    betas: number("connected_slaves"),
+    betas: parseBetas(info).map(({ at }) => at),
     alphaAt: isBeta
       ? { host: info.get("master_host") ?? "", port: number("master_port") }
       : undefined,
@@ -88,6 +94,18 @@ function readReplication(info: ReadonlyMap<string, string>): Omit<RunningServer,
       info.get("master_link_status") === "up" &&
       info.get("master_sync_in_progress") !== "1",
   };
+}
+
+/** `slave0:ip=10.0.0.2,port=6379,state=online,offset=42,lag=0` (INFO replication). */
+export function parseBetas(
+  info: ReadonlyMap<string, string>,
+): readonly { readonly at: HostPort; readonly isOnline: boolean }[] {
+  return [...info].flatMap(([name, value]) => {
+    if (!/^slave\d+$/.test(name)) return [];
+    const field = (key: string) => new RegExp(`(?:^|,)${key}=([^,]*)`).exec(value)?.[1] ?? "";
+    const at = { host: field("ip"), port: Number(field("port")) };
+    return [{ at, isOnline: field("state") === "online" }];
+  });
 }
 
 /** `SENTINEL MASTER name`: names and values by turns. */
@@ -104,6 +122,7 @@ function readSentinel([reply]: readonly Reply[]): SentinelView["seen"] {
     alpha,
     epoch: Number(field("config-epoch")),
     flags: field("flags").split(","),
+    betas: Number(field("num-slaves")),
     isContent: Number(field("last-ok-ping-reply")) <= Number(field("down-after-milliseconds")) / 2,
   };
 }

@@ -118,7 +118,8 @@ function bestAlpha(servers: readonly ServerPeer[]): ServerPeer | undefined {
   return [...servers]
     .filter(({ seen }) => seen.role === "alpha")
     .sort(
-      ({ seen: a }, { seen: b }) => b.betas - a.betas || b.offset - a.offset || b.keys - a.keys,
+      ({ seen: a }, { seen: b }) =>
+        b.betas.length - a.betas.length || b.offset - a.offset || b.keys - a.keys,
     )[0];
 }
 

@@ -2,6 +2,7 @@
  * The words that observing, planning and acting share, for one alpha and its betas under Sentinel.
  */
 import type { Address } from "../address.ts";
+import type { PodFacts } from "../discovery/discovery.ts";
 
 /** What a data folder holds, as far as it tells whose data is newest. */
 export interface DiskFacts {
@@ -16,12 +17,14 @@ export interface DiskFacts {
 /** A server that runs. */
 export interface RunningServer {
   readonly state: "server";
+  /** Another one in each life of the process. */
+  readonly runId: string;
   readonly role: "alpha" | "beta";
   /** Bytes of the replication stream that this node has processed. */
   readonly offset: number;
   readonly keys: number;
-  /** Alpha: how many betas are connected. */
-  readonly betas: number;
+  /** The betas that are connected to it, where they announce themselves to be. */
+  readonly betas: readonly HostPort[];
   /** Beta: host and port of its alpha. */
   readonly alphaAt: HostPort | undefined;
   /** Beta: its link to the alpha is up, and no full sync is under way. */
@@ -56,6 +59,8 @@ export type PeerAnswer = RunningServer | WaitingEntrypoint | Silence | Denial;
 export interface PeerView {
   readonly name: string;
   readonly address: Address | undefined;
+  /** Undefined elsewhere than on Kubernetes. */
+  readonly pod?: PodFacts | undefined;
   readonly seen: PeerAnswer;
 }
 
@@ -63,6 +68,7 @@ export interface PeerView {
 export interface ServerPeer {
   readonly name: string;
   readonly address: Address;
+  readonly pod?: PodFacts | undefined;
   readonly seen: RunningServer;
 }
 
@@ -86,6 +92,8 @@ export interface SentinelView {
         readonly flags: readonly string[];
         /** It heard from the alpha less than half of down-after ago: it is not about to call it down. */
         readonly isContent: boolean;
+        /** How many betas it knows of, those that are gone too. */
+        readonly betas: number;
       }
     | { readonly state: "knows-nothing" }
     | Silence

@@ -60,13 +60,20 @@ function findAlpha(
   const opinions = sentinels.flatMap(({ seen }) => (seen.state === "knows" ? [seen] : []));
   if (remembered) {
     const { alpha, configEpoch } = remembered;
-    opinions.push({ state: "knows", alpha, epoch: configEpoch, flags: [], isContent: false });
+    opinions.push({
+      state: "knows",
+      alpha,
+      epoch: configEpoch,
+      flags: [],
+      isContent: false,
+      betas: 0,
+    });
   }
   const named = opinions
     .sort((a, b) => b.epoch - a.epoch)
     .map(({ alpha }) => alphas.find((one) => isAt(one, alpha)))
     .find((one) => one !== undefined);
-  return named ?? [...alphas].sort((a, b) => b.seen.betas - a.seen.betas)[0];
+  return named ?? [...alphas].sort((a, b) => b.seen.betas.length - a.seen.betas.length)[0];
 }
 
 /** The alpha that betas which run would copy, if it were there. */

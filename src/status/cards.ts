@@ -70,7 +70,7 @@ function renderCard(
 }
 
 /** The name and how the node is, on one line where both fit; the address where the name does not tell it. */
-function renderNode(node: StatusNode, width: number, paint: Paint): readonly string[] {
+export function renderNode(node: StatusNode, width: number, paint: Paint): readonly string[] {
   const dyed = { ok: paint.green, syncing: paint.yellow, "not ok": paint.yellow };
   const dye = node.state in dyed ? dyed[node.state as keyof typeof dyed] : paint.red;
   const sign = node.state === "ok" ? "●" : node.state === "syncing" ? "◐" : "✗";
@@ -88,7 +88,10 @@ function renderNode(node: StatusNode, width: number, paint: Paint): readonly str
 }
 
 /** On Kubernetes: where it runs, and from which template it was made. */
-function renderPlace({ kubernetesNode, template }: StatusNode, width: number): readonly string[] {
+export function renderPlace(
+  { kubernetesNode, template }: StatusNode,
+  width: number,
+): readonly string[] {
   if (kubernetesNode === undefined) return [];
   return [clip(`  on ${kubernetesNode}, ${template}`, width)];
 }

@@ -68,7 +68,7 @@ function renderHead(
   return [state, ...wrap(`${facts}, ${epoch}`, width - 4).map((line) => `   ${line}`)];
 }
 
-function renderSentences(
+export function renderSentences(
   title: string,
   sentences: readonly string[],
   dye: Paint["red"],
@@ -85,7 +85,7 @@ function renderSentences(
   ];
 }
 
-function cut(lines: readonly string[], height: number, paint: Paint): readonly string[] {
+export function cut(lines: readonly string[], height: number, paint: Paint): readonly string[] {
   if (lines.length <= height) return lines;
   const hidden = lines.length - height + 1;
   return [

@@ -46,6 +46,19 @@ describe("a set that starts blank", () => {
     expect(alpha).toBe(set.nodes[0]);
     await write(alpha, set, "here", "there");
     for (const beta of betas) expect(await get(beta, set, "here")).toBe("there");
+
+    // From any node all are found.
+    const shown = await set.status(betas[0] as NodeUnderTest);
+    expect(shown.exitCode, shown.stdout + shown.stderr).toBe(0);
+    expect(shown.stdout).toMatch(/● whole +mymaster: 3 nodes, 3 Sentinels, 1 key/);
+    await kill(betas[1] as NodeUnderTest);
+    const broken = await set.status(alpha, "--json");
+    expect(broken.exitCode).toBe(1);
+    expect(JSON.parse(broken.stdout)).toMatchObject({
+      state: "degraded",
+      nodes: 2,
+      problems: ["the Sentinels know 2 betas, and 1 answers"],
+    });
   });
 
   it("takes a password of any bytes, on both sides", async () => {

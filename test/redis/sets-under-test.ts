@@ -30,6 +30,8 @@ export interface SetUnderTest extends AsyncDisposable {
   bootNode(node: NodeUnderTest): void;
   bootSentinel(sentinel: NodeUnderTest): void;
   bootAll(): void;
+  /** `rekindle status` from a node. */
+  status(node: NodeUnderTest, ...more: readonly string[]): Promise<Finished>;
   /** `rekindle drain` on a node. */
   drain(node: NodeUnderTest, ...more: readonly string[]): Promise<Finished>;
   /** The same nodes and folders, at other ports. */
@@ -75,6 +77,11 @@ export function createSet(firstPort: number, options: SetOptions = {}): SetUnder
       for (const node of nodes) set.bootNode(node);
       for (const sentinel of sentinels) set.bootSentinel(sentinel);
     },
+    status: (node, ...more) =>
+      openRoom().run(
+        ...["status", "--connect", `127.0.0.1:${node.port}`, "--sentinels", peersOf(sentinels)],
+        ...[...secret, ...more],
+      ),
     drain: (node, ...more) =>
       openRoom().run(
         ...["drain", "--port", `${node.port}`, "--sentinels", peersOf(sentinels)],

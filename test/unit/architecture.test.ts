@@ -15,6 +15,7 @@ const rooms = [
   "commands",
   "local",
   "status",
+  "sentinel",
   "replication",
   "cluster",
   "discovery",

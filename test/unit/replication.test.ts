@@ -42,16 +42,20 @@ const silent = (ordinal: number): PeerView => peer(ordinal, { state: "silent", w
 const server = (ordinal: number, more: Partial<RunningServer>): PeerView =>
   peer(ordinal, {
     state: "server",
+    runId: `run-${ordinal}`,
     role: "beta",
     offset: 1_000,
     keys: 10,
-    betas: 0,
+    betas: [],
     alphaAt: undefined,
     inSync: true,
     ...more,
   });
+/** So many, at addresses that nobody asks. */
+const betas = (count: number) =>
+  Array.from({ length: count }, () => ({ host: "10.9.9.9", port: 6379 }));
 const alpha = (ordinal: number, more: Partial<RunningServer> = {}): PeerView =>
-  server(ordinal, { role: "alpha", betas: 1, inSync: false, ...more });
+  server(ordinal, { role: "alpha", betas: betas(1), inSync: false, ...more });
 const beta = (ordinal: number, more: Partial<RunningServer> = {}): PeerView =>
   server(ordinal, more);
 
@@ -72,6 +76,7 @@ const sentinel = (
           epoch: 1,
           flags: flags.split(","),
           isContent,
+          betas: 2,
         },
 });
 /** Three Sentinels, each naming the node of this ordinal, or silent. */
@@ -103,13 +108,13 @@ describe("the majority of the Sentinels has the last word", () => {
     expect(decision.reason).toContain("what it wrote as an alpha and they did not copy is dropped");
   });
   test("of two alphas the one that they name wins, however many betas the other has", () => {
-    const both = [alpha(1, { betas: 0 }), alpha(2, { betas: 5 })];
+    const both = [alpha(1, { betas: betas(0) }), alpha(2, { betas: betas(5) })];
     expect(becomes(decide(self(0), both, { sentinels: sentinels(1, 1, undefined) }))).toBe(
       "redis-1",
     );
   });
   test("a minority may be cut off, and has none", () => {
-    const both = [alpha(1, { betas: 0 }), alpha(2, { betas: 1 })];
+    const both = [alpha(1, { betas: betas(0) }), alpha(2, { betas: betas(1) })];
     expect(becomes(decide(self(0), both, { sentinels: sentinels(1, undefined, 2) }))).toBe(
       "redis-2",
     );
@@ -154,7 +159,7 @@ describe("rule 3: an empty alpha never leads betas that have data", () => {
     expect(becomes(decide(self(0, aof(1_000, true)), [beta(1)], mine))).toBe("alpha");
   });
   test("nor one whom the Sentinels still name, when another was promoted a moment ago", () => {
-    const promoted = [alpha(1, { betas: 0 }), beta(2, { keys: 0, offset: 0 })];
+    const promoted = [alpha(1, { betas: betas(0) }), beta(2, { keys: 0, offset: 0 })];
     const at = (disk: DiskFacts, unchangedMs: number) =>
       becomes(decide(self(0, disk), promoted, { ...mine, unchangedMs }));
     expect([at(blank, 0), at(blank, 10_000)]).toEqual(["wait", "redis-1"]);
@@ -182,7 +187,7 @@ describe("rule 3: an empty alpha never leads betas that have data", () => {
     });
   });
   test("nor is a disk with data given up for an alpha that never held any", () => {
-    const empty = alpha(1, { keys: 0, offset: 0, betas: 0 });
+    const empty = alpha(1, { keys: 0, offset: 0, betas: betas(0) });
     expect(decide(self(0, aof(1_000)), [empty])).toMatchObject({ kind: "refuse", exit: "refused" });
     expect(becomes(decide(self(0), [empty]))).toBe("redis-1");
   });

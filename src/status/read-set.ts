@@ -1,0 +1,69 @@
+/**
+ * Asks all nodes and Sentinels of a set what they are, starting from the nodes that are known.
+ */
+import { busPortDistance, formatAddress, sameAddress } from "../address.ts";
+import type { Peer } from "../discovery/discovery.ts";
+import type { ConnectOptions } from "../redis/connection.ts";
+import { createObserver } from "../replication/observe.ts";
+import { findSentinels, type SentinelPlaces } from "../replication/sentinels.ts";
+import type { PeerView, SentinelView } from "../replication/types.ts";
+
+export interface SetView {
+  readonly peers: readonly PeerView[];
+  readonly sentinels: readonly SentinelView[];
+}
+
+export interface SetReader {
+  look(known: readonly Peer[]): Promise<SetView>;
+  close(): void;
+}
+
+export function createSetReader(
+  options: ConnectOptions,
+  set: string,
+  places: SentinelPlaces,
+): SetReader {
+  const observer = createObserver(options, set);
+  return {
+    async look(known) {
+      let peers = await observer.look(known);
+      // From a beta to its alpha, and from there to all others.
+      for (let hop = 0; hop < 2; hop++) {
+        const others = findOthers(peers);
+        if (others.length > 0) peers = withoutTwins([...peers, ...(await observer.look(others))]);
+      }
+      const nodes = peers.flatMap(({ name, address }) => (address ? [{ name, address }] : []));
+      const sentinels = await findSentinels({ self: undefined, others: nodes }, places);
+      return { peers, sentinels: await observer.lookAtSentinels(sentinels) };
+    },
+    close: observer.close,
+  };
+}
+
+/** Whom the servers name and nobody has asked yet. */
+function findOthers(peers: readonly PeerView[]): readonly Peer[] {
+  const found = new Map<string, Peer>();
+  for (const { seen } of peers) {
+    if (seen.state !== "server") continue;
+    for (const { host, port } of [...seen.betas, ...(seen.alphaAt ? [seen.alphaAt] : [])]) {
+      const address = { ip: host, port, busPort: port + busPortDistance };
+      const name = formatAddress(address);
+      const isKnown = peers.some((peer) => peer.address && sameAddress(peer.address, address));
+      if (!isKnown) found.set(name, { name, address });
+    }
+  }
+  return [...found.values()];
+}
+
+/** One node that was reached at two addresses, as on loopback inside its container: where the others know it, it is. */
+function withoutTwins(peers: readonly PeerView[]): readonly PeerView[] {
+  const last = new Map(
+    peers.flatMap((peer) =>
+      peer.seen.state === "server" ? [[peer.seen.runId, peer] as const] : [],
+    ),
+  );
+  return peers.filter(({ seen, address }) => {
+    const twin = seen.state === "server" ? last.get(seen.runId) : undefined;
+    return twin === undefined || twin.address === address;
+  });
+}
