@@ -9,6 +9,7 @@ import { compareNames } from "../address.ts";
 import { isTogether } from "./match-betas.ts";
 import { describeSlots, myselfOf } from "./nodes.ts";
 import type { Shard } from "./shards.ts";
+import { spreadBetas } from "./spread-betas.ts";
 import { entryOf, isLeaving, type Topology } from "./topology.ts";
 import type { Member, PeerView, Plan, Step } from "./types.ts";
 
@@ -101,7 +102,10 @@ function stay({ seen }: Member): Plan {
   return { kind: "done", reason: "this node has no slots and stays a beta: its pod is not ending" };
 }
 
-function beForgotten({ own, awaited, unchangedMs }: Leaving, known: readonly Member[]): Plan {
+function beForgotten(
+  { own, topology, awaited, unchangedMs }: Leaving,
+  known: readonly Member[],
+): Plan {
   const { id } = own.seen;
   const steps = known
     .filter((member) => entryOf(member, id))
@@ -110,7 +114,8 @@ function beForgotten({ own, awaited, unchangedMs }: Leaving, known: readonly Mem
     return { kind: "act", reason: `leaving: ${own.name} is forgotten by all`, steps };
   if (awaited.length > 0 && unchangedMs < newcomerMs)
     return { kind: "wait", reason: `${namesOf(awaited)} may know this node when it answers` };
-  return { kind: "done", reason: "this node has left the cluster" };
+  // Where all leave at once, whoever is last sees how those that stay are dealt.
+  return spreadBetas(topology) ?? { kind: "done", reason: "this node has left the cluster" };
 }
 
 const namesOf = (peers: readonly { readonly name: string }[]): string =>

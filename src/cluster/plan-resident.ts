@@ -2,13 +2,14 @@
  * What a resident healer does for a cluster that runs: what otherwise the next node does on its way in. Pure.
  *
  * It looks from outside and founds nothing. The order: promotions first, then introductions, then ghosts are forgotten, then
- * nodes without an alpha get one. Tables differ for a moment in every failover and every join, so that only what has lasted
+ * nodes without an alpha get one, and alphas without a beta. Tables differ for a moment in every failover and every join, so that only what has lasted
  * is acted upon.
  */
 import { restoreNodeTimeouts } from "./hasten.ts";
 import { forgetAllGhosts } from "./plan-healing.ts";
 import { introduce } from "./plan-introductions.ts";
 import { adoptAllIdle, promoteForGoneAlphas } from "./plan-joining.ts";
+import { spreadBetas } from "./spread-betas.ts";
 import { readTopology, type Topology } from "./topology.ts";
 import type { Act, Observation, Plan, Step } from "./types.ts";
 
@@ -35,6 +36,7 @@ function findFault({ policy }: Observation, topology: Topology): Act | undefined
     act("introducing nodes that do not know each other as they are", introduce(known)),
     forgetAllGhosts(topology),
     adoptAllIdle(topology, []),
+    spreadBetas(topology),
     act("setting a short node timeout back", restoreNodeTimeouts(policy, known)),
   ];
   const first = remedies.find((remedy) => remedy !== undefined && remedy.steps.length > 0);

@@ -143,3 +143,34 @@ test("a node that is in no cluster has nothing to leave, however often it is ask
   expect(planDrain({ own: alone, topology, awaited: [], unchangedMs: 0 }).kind).toBe("done");
   expect(idOf("9")).toBe(alone.seen.id);
 });
+
+describe("who leaves last sees to those that stay", () => {
+  /** Alphas a, b, c; b has the betas e, f and 9, c has none; d, of a, is about to leave and forgotten. */
+  const uneven = changed([...sixNodes, { letter: "9", alpha: "b" }], { f: { alpha: "b" } });
+  const stay = uneven.filter(({ letter }) => letter !== "d");
+  const decide = (pods: Pods = {}) => {
+    const own = { ...answered("d", uneven), pod: facts({ isLeaving: true }) };
+    const others = stay.map(({ letter }) => ({
+      ...answered(letter, stay),
+      pod: facts({ kubernetesNode: `m-${letter}`, ...pods[letter] }),
+    }));
+    const topology = readTopology(observation(undefined, [own, ...others]));
+    return planDrain({ own: own as Member, topology, awaited: [], unchangedMs: 60_000 });
+  };
+  test("an alpha without a beta gets one from where there are more, and from nowhere else", () => {
+    // The alpha a is alone as well, since d leaves; it comes first.
+    expect(decide()).toMatchObject({
+      kind: "act",
+      steps: [{ kind: "replicate", at: { name: nameOf("f") }, alphaId: idOf("a") }],
+    });
+  });
+  test("preferably from another machine", () => {
+    expect(decide({ f: { kubernetesNode: "m-a" } })).toMatchObject({
+      steps: [{ at: { name: nameOf("e") }, alphaId: idOf("a") }],
+    });
+  });
+  test("nobody gives his only one", () => {
+    const leavingBetas = { 9: { isLeaving: true }, f: { isLeaving: true } };
+    expect(decide(leavingBetas)).toMatchObject({ kind: "done" });
+  });
+});

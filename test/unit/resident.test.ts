@@ -54,6 +54,14 @@ describe("what has lasted is mended", () => {
       [..."abcdef"].map((letter) => `${nameOf(letter)} forget`),
     );
   });
+  test("an alpha without a beta gets one from where there are two", () => {
+    const uneven = changed(sixNodes, { d: { alpha: "b" } });
+    expect(decide(all(uneven))).toMatchObject({
+      kind: "act",
+      steps: [{ kind: "replicate", at: { name: nameOf("e") }, alphaId: idOf("a") }],
+      isExclusive: true,
+    });
+  });
   test("rule 1: a failed alpha with slots is no ghost", () => {
     const dead = changed(sixNodes, { a: { flags: ["fail"], linkUp: false } });
     expect(did(decide(all(dead, "bcdef"))).filter((one) => one.includes("forget"))).toEqual([]);
