@@ -104,20 +104,23 @@ async function tryOnce(
     log.warn("action", `the hand-over is called off: ${why}`);
     return late(why);
   };
+  let heir: Address | undefined;
   try {
     if (!(await haveAll(connections, betas, hold))) return await callOff("a beta does not keep up");
     const refusal = await failOver(connections, sentinel, set);
     if (refusal !== undefined) return await callOff(refusal);
-    const heir = await findPromoted(connections, betas, sentinel, set, hold);
-    if (heir === undefined) return await callOff("the Sentinels did not promote a beta in time");
-    await stepDown(connections, address, heir);
-    // As a beta it takes no writes; as an alpha again one day it must.
-    await hold.release();
-    await awaitAgreement(options, connections, betas, heir);
-    return { kind: "done", reason: `${formatAddress(heir)} is the alpha now` };
+    heir = await findPromoted(connections, betas, sentinel, set, hold);
   } catch (thrown) {
     return await callOff(messageOf(thrown));
   }
+  if (heir === undefined) return callOff("the Sentinels did not promote a beta in time");
+  // From here on there is another alpha: what this one took would be lost. Nothing is called off any more.
+  if (!(await stepDown(connections, address, heir, hold)))
+    return late(`${formatAddress(heir)} is the alpha now, and this node does not follow it`);
+  // As a beta it takes no writes; as an alpha again one day it must.
+  await hold.release();
+  await awaitAgreement(options, connections, betas, heir);
+  return { kind: "done", reason: `${formatAddress(heir)} is the alpha now` };
 }
 
 const late = (reason: string): Outcome => ({ kind: "late", reason });
@@ -246,13 +249,13 @@ async function haveAll(
   return false;
 }
 
-/** @returns why the Sentinel refuses. */
+/** @returns why the Sentinel refuses. Where no answer comes, it may be at it: who is promoted tells. */
 async function failOver(
   connections: Connections,
   sentinel: Address,
   set: string,
 ): Promise<string | undefined> {
-  const [reply] = await connections.ask(sentinel, [["SENTINEL", "FAILOVER", set]]);
+  const reply = await firstReply(connections, sentinel, ["SENTINEL", "FAILOVER", set]);
   return reply instanceof ReplyError ? `the Sentinel refuses: ${reply.message}` : undefined;
 }
 
@@ -284,10 +287,23 @@ async function findPromoted(
 /**
  * Sentinel itself would do this eight seconds later (`sentinelRefreshInstanceInfo`). Whose write was held back is cut off: it
  * was not carried out, and the client asks a Sentinel and sends it to the new alpha.
+ *
+ * @returns whether this node follows the new alpha, before anything is written to it again.
  */
-async function stepDown(connections: Connections, address: Address, heir: Address): Promise<void> {
-  await connections.ask(address, [
+async function stepDown(
+  connections: Connections,
+  address: Address,
+  heir: Address,
+  hold: Hold,
+): Promise<boolean> {
+  const commands = [
     ["REPLICAOF", heir.ip, heir.port],
     ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"],
-  ]);
+  ];
+  do {
+    const [reply] = await connections.ask(address, commands).catch(() => []);
+    if (typeof reply === "string") return true;
+    await pause(lookAgainMs);
+  } while (isEarly(hold, 0.95));
+  return false;
 }
