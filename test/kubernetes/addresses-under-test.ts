@@ -29,7 +29,19 @@ export async function holdAddressesBelow(address: string): Promise<Holders> {
 const numberOf = (address: string): number =>
   address.split(".").reduce((value, part) => value * 256 + Number(part), 0);
 
+/** Pods of earlier tests that are still ending would free addresses in between. */
+async function untilNobodyEnds(): Promise<void> {
+  await until(
+    "the end of pods that are ending",
+    () => core.listPodForAllNamespaces(),
+    ({ items }) => items.every(({ metadata }) => metadata?.deletionTimestamp === undefined),
+    120_000,
+    ({ items }) => items.map(({ metadata }) => metadata?.name).join(", "),
+  );
+}
+
 async function openHolders() {
+  await untilNobodyEnds();
   const namespace = await createNamespace();
   const list = () => core.listNamespacedPod({ namespace });
   let made = 0;
