@@ -1,7 +1,7 @@
 /**
  * What the nodes and Sentinels of a set say, as a person wants to know it. Pure.
  */
-import { formatAddress } from "../address.ts";
+import { compareNames, formatAddress } from "../address.ts";
 import { isAt } from "../replication/read-sentinels.ts";
 import type { HostPort, PeerView, SentinelView, ServerPeer } from "../replication/types.ts";
 import type { StatusNode } from "./describe-status.ts";
@@ -27,7 +27,9 @@ export interface SetStatus {
   readonly warnings: readonly string[];
 }
 
-export function describeSet({ peers, sentinels }: SetView, set: string): SetStatus {
+export function describeSet(seen: SetView, set: string): SetStatus {
+  const peers = byName(seen.peers);
+  const sentinels = byName(seen.sentinels);
   const servers = peers.filter((peer): peer is ServerPeer => peer.seen.state === "server");
   const alphas = servers.filter(({ seen }) => seen.role === "alpha");
   const alpha = chooseAlpha(alphas, sentinels);
@@ -55,6 +57,9 @@ export function describeSet({ peers, sentinels }: SetView, set: string): SetStat
     warnings: findSetWarnings(servers, sentinels),
   };
 }
+
+const byName = <T extends { readonly name: string }>(all: readonly T[]): readonly T[] =>
+  [...all].sort((a, b) => compareNames(a.name, b.name));
 
 /** Of several the one that most Sentinels name. */
 function chooseAlpha(
