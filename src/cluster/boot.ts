@@ -6,6 +6,7 @@ import type { Address } from "../address.ts";
 import { type Discovery, isAmong, type Peers } from "../discovery/discovery.ts";
 import { messageOf, RekindleError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { pauseMs } from "../pace.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
 import { createWatcher } from "../watcher.ts";
 import { createActor } from "./act.ts";
@@ -139,9 +140,4 @@ function readSelf(peers: Peers, files: DataFiles, log: Log): Self {
     disk = readDisk(files);
   }
   return { ...self, table: disk.table, data: disk.data, unreadSnapshot: disk.unreadSnapshot };
-}
-
-/** Quick at first, when peers are a moment away; once a second after a minute. */
-function pauseMs(waitedMs: number): number {
-  return Math.min(1_000, Math.max(20, waitedMs / 50));
 }

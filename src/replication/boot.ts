@@ -6,6 +6,7 @@ import type { Address } from "../address.ts";
 import type { Discovery, Peers } from "../discovery/discovery.ts";
 import { RekindleError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { pauseMs } from "../pace.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
 import { createWatcher } from "../watcher.ts";
 import { createActor } from "./act.ts";
@@ -104,6 +105,3 @@ export async function decideRole(options: BootOptions): Promise<Destiny> {
     await room?.close();
   }
 }
-
-/** Quick at first, when peers are a moment away; once a second after a minute. */
-const pauseMs = (waitedMs: number): number => Math.min(1_000, Math.max(20, waitedMs / 50));

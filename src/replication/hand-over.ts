@@ -17,7 +17,7 @@ import { type Connections, openConnections } from "../redis/connections.ts";
 import { parseInfo } from "../redis/info.ts";
 import { ReplyError } from "../redis/resp.ts";
 import { firstReply, type Hold, holdWrites, isEarly } from "./hold-writes.ts";
-import { parseBetas } from "./observe.ts";
+import { parseBetas, readSentinel } from "./observe.ts";
 
 export interface HandOverOptions {
   /** Where this node's server listens for us. */
@@ -153,13 +153,14 @@ async function awaitAgreement(
 ): Promise<void> {
   const sentinels = await findSentinels(options, connections, betas);
   const isSettled = async (at: Address) => {
-    const reply = await firstReply(connections, at, ["SENTINEL", "MASTER", options.set]);
-    const words = Array.isArray(reply) ? reply.map(String) : [];
-    const field = (name: string) => words[words.indexOf(name) + 1] ?? "";
+    const seen = readSentinel([
+      await firstReply(connections, at, ["SENTINEL", "MASTER", options.set]),
+    ]);
     return (
-      field("ip") === heir.ip &&
-      Number(field("port")) === heir.port &&
-      !field("flags").includes("failover_in_progress")
+      seen.state === "knows" &&
+      seen.alpha.host === heir.ip &&
+      seen.alpha.port === heir.port &&
+      !seen.flags.includes("failover_in_progress")
     );
   };
   while (options.leftMs() > 0) {

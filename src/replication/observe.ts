@@ -109,7 +109,7 @@ export function parseBetas(
 }
 
 /** `SENTINEL MASTER name`: names and values by turns. */
-function readSentinel([reply]: readonly Reply[]): SentinelView["seen"] {
+export function readSentinel([reply]: readonly (Reply | undefined)[]): SentinelView["seen"] {
   if (reply instanceof ReplyError)
     return /No such master/i.test(reply.message)
       ? { state: "knows-nothing" }

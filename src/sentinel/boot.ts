@@ -5,6 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { type Address, formatAddress } from "../address.ts";
 import type { Discovery, Peer, Peers } from "../discovery/discovery.ts";
 import type { Log } from "../log.ts";
+import { pauseMs } from "../pace.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
 import { createObserver } from "../replication/observe.ts";
 import { findSentinels, type SentinelPlaces } from "../replication/sentinels.ts";
@@ -82,6 +83,3 @@ export async function decideWhatToWatch(options: SentinelBootOptions): Promise<S
 
 const isElsewhere = (one: Address, other: Address): boolean =>
   formatAddress(one) !== formatAddress(other);
-
-/** Quick at first; once a second after a minute. */
-const pauseMs = (waitedMs: number): number => Math.min(1_000, Math.max(20, waitedMs / 50));

@@ -4,6 +4,7 @@
  * Only an alpha that answers is watched, with one exception: where betas run whose alpha does not, and Sentinels were all
  * restarted, somebody has to elect another; they start with the dead alpha and its betas, and do so.
  */
+import { isServer } from "../replication/plan.ts";
 import { isAt } from "../replication/read-sentinels.ts";
 import type { HostPort, PeerView, SentinelView, ServerPeer } from "../replication/types.ts";
 import type { SentinelState } from "./state.ts";
@@ -26,7 +27,7 @@ export type SentinelPlan =
 
 export function planSentinel(observation: SentinelObservation): SentinelPlan {
   const { peers, unchangedMs, peerWaitMs } = observation;
-  const servers = peers.filter((peer): peer is ServerPeer => peer.seen.state === "server");
+  const servers = peers.filter(isServer);
   const alpha = findAlpha(observation, servers);
   const starting = peers.find(({ seen }) => seen.state !== "server");
   // Those that it starts with it knows at once; of others it hears when it asks the alpha again, ten seconds later.

@@ -2,6 +2,7 @@
  * What the nodes and Sentinels of a set say, as a person wants to know it. Pure.
  */
 import { compareNames, formatAddress } from "../address.ts";
+import { isServer } from "../replication/plan.ts";
 import { isAt } from "../replication/read-sentinels.ts";
 import type { HostPort, PeerView, SentinelView, ServerPeer } from "../replication/types.ts";
 import type { StatusNode } from "./describe-status.ts";
@@ -30,7 +31,7 @@ export interface SetStatus {
 export function describeSet(seen: SetView, set: string): SetStatus {
   const peers = byName(seen.peers);
   const sentinels = byName(seen.sentinels);
-  const servers = peers.filter((peer): peer is ServerPeer => peer.seen.state === "server");
+  const servers = peers.filter(isServer);
   const alphas = servers.filter(({ seen }) => seen.role === "alpha");
   const alpha = chooseAlpha(alphas, sentinels);
   const problems = [
