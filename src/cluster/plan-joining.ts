@@ -11,7 +11,7 @@ import { bestBeta, canBeElected } from "./election.ts";
 import { describeSlots, type SlotRange } from "./nodes.ts";
 import { awaitGhosts, awaitHandOver, forgetGhosts, healSteps } from "./plan-healing.ts";
 import { awaitAgreement, introduce } from "./plan-introductions.ts";
-import { type Shard, slotsWithoutOwner } from "./shards.ts";
+import { hasPlace, type Shard, slotsWithoutOwner } from "./shards.ts";
 import {
   canComeBack,
   hasLeftItsAddress,
@@ -192,9 +192,15 @@ function joinAsBeta(observation: Observation, topology: Topology, self: Self): P
   };
 }
 
-/** Other nodes on their way in: silent peers at addresses that no member knows, and pods that are just being started. */
+/**
+ * Other nodes on their way in: silent peers that have no place yet at their addresses in any member's table, and pods that are
+ * just being started. One that members have just met, and not heard of whose beta it is, takes its place in the count as before.
+ */
 function newcomers({ absent, coming }: Topology): readonly PeerView[] {
-  const known = [...absent.values()].flat().flatMap((entry) => entry.address ?? []);
+  const known = [...absent.values()]
+    .flat()
+    .filter(hasPlace)
+    .flatMap(({ address }) => address ?? []);
   const isKnown = ({ address }: PeerView) =>
     address !== undefined && known.some((one) => sameAddress(one, address));
   return coming.filter((peer) => peer.pod?.isTroubled !== true && !isKnown(peer));

@@ -58,13 +58,23 @@ function claimOf(entry: NodeEntry | undefined): Claim | undefined {
   return { id: entry.id, epoch: entry.epoch, slots: entry.slots };
 }
 
-/** Of several tables' entries for one node, the one with the highest epoch; an alpha's before a beta's zero. */
+/**
+ * Of several tables' entries for one node, the one with the highest epoch; an alpha's before a beta's zero. Of those alike one
+ * that knows its place: who has just met a beta does not know yet whose it is.
+ */
 export function newest(entries: readonly NodeEntry[]): NodeEntry | undefined {
   return entries.reduce<NodeEntry | undefined>(
-    (best, entry) => (best === undefined || entry.epoch > best.epoch ? entry : best),
+    (best, entry) => (best === undefined || isNewer(entry, best) ? entry : best),
     undefined,
   );
 }
+
+const isNewer = (one: NodeEntry, other: NodeEntry): boolean =>
+  one.epoch > other.epoch || (one.epoch === other.epoch && hasPlace(one) && !hasPlace(other));
+
+/** An alpha, or a beta of which the table knows whose. */
+export const hasPlace = (entry: NodeEntry): boolean =>
+  isAlpha(entry) || entry.alphaId !== undefined;
 
 function slotsByOwner(claims: readonly Claim[]): ReadonlyMap<Claim, readonly SlotRange[]> {
   const owners = new Int32Array(slotCount).fill(-1);

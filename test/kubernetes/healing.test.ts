@@ -80,7 +80,10 @@ onKubernetes(
     await site.scale(9);
     await site.waitUntilWhole(9);
     const { shards } = await site.status();
-    expect(shards.map(({ betas }) => betas.length)).toEqual([2, 2, 2]);
+    expect(
+      shards.map(({ betas }) => betas.length),
+      (await site.events()).join("\n"),
+    ).toEqual([2, 2, 2]);
     await site.scale(6);
     await pause(1_000);
     await site.waitUntilWhole(6);

@@ -35,6 +35,8 @@ export interface Truth {
   readonly epoch?: number;
   /** The letter of its alpha. */
   readonly alpha?: string | undefined;
+  /** Where it is not told by `alpha`: a beta of which nobody knows yet whose. */
+  readonly role?: "master" | "slave";
   readonly flags?: readonly string[];
   readonly linkUp?: boolean;
   readonly address?: Address;
@@ -51,7 +53,7 @@ export const sixNodes: readonly Truth[] = [
 ];
 
 export function entry(truth: Truth, isMyself: boolean): NodeEntry {
-  const role = truth.alpha === undefined ? "master" : "slave";
+  const role = truth.role ?? (truth.alpha === undefined ? "master" : "slave");
   return {
     id: idOf(truth.letter),
     address: truth.address ?? addressOf(truth.letter),

@@ -71,6 +71,19 @@ describe("rule 7: which alpha a newcomer copies", () => {
     // One that will not run soon takes no place.
     expect(alphaOf([starting("y", { isTroubled: true })])).toBe(idOf("a"));
   });
+  test("one that the others have just met still counts, whether they know already whose beta it is or not", () => {
+    const alphaOf = (...seven: readonly (string | undefined)[]) => {
+      const views = [..."abcdef"].map((letter, index) => {
+        const alpha = seven[index % seven.length];
+        return answered(letter, [...sixNodes, { letter: "7", alpha, role: "slave" }]);
+      });
+      const decision = plan(observation(self("9"), [...views, silent("7")]));
+      return decision.kind === "become" ? decision.table?.nodes[0]?.alphaId : decision;
+    };
+    expect(alphaOf(undefined)).toBe(idOf("b"));
+    expect(alphaOf(undefined, "a")).toBe(idOf("b"));
+    expect(alphaOf("b")).toBe(idOf("a"));
+  });
 });
 
 test("rule 7: a founding gives every alpha the same number of betas, on other machines where that can be", () => {
