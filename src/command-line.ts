@@ -5,6 +5,7 @@ import yargs, { type Argv } from "yargs";
 import * as cluster from "./commands/cluster.ts";
 import * as down from "./commands/down.ts";
 import * as drain from "./commands/drain.ts";
+import * as label from "./commands/label.ts";
 import * as replication from "./commands/replication.ts";
 import * as sentinel from "./commands/sentinel.ts";
 import * as sidecar from "./commands/sidecar.ts";
@@ -36,6 +37,11 @@ const verbs: readonly Verb[] = [
     name: "sentinel",
     describe: "write or repair sentinel.conf, wait for an alpha that answers, and become Sentinel",
     ...sentinel,
+  },
+  {
+    name: "label",
+    describe: "label the pods of a set alpha or beta; Sentinel runs it when the alpha changes",
+    ...label,
   },
   {
     name: "drain",

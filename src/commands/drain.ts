@@ -3,6 +3,7 @@
  */
 import { openSync, readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
+import { sameAddress } from "../address.ts";
 import { type DrainOptions, drain, type Outcome, ownAddress } from "../cluster/drain.ts";
 import type { ClusterSettings } from "../cluster/settings.ts";
 import { exitCodes, messageOf } from "../errors.ts";
@@ -12,9 +13,14 @@ import { readMode } from "../redis/read-mode.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
 import { handOver } from "../replication/hand-over.ts";
 import { findSentinels } from "../replication/sentinels.ts";
-import { sentinelDescriptions } from "../replication/settings.ts";
+import { roleLabel, sentinelDescriptions } from "../replication/settings.ts";
 import { duration, type Flags, readSettings, type Settings } from "../settings.ts";
-import { askKubernetes, connectionDescriptions, whereaboutsDescriptions } from "./surroundings.ts";
+import {
+  askKubernetes,
+  connectionDescriptions,
+  type Surroundings,
+  whereaboutsDescriptions,
+} from "./surroundings.ts";
 
 export const descriptions = {
   gracePeriod: duration(
@@ -23,6 +29,7 @@ export const descriptions = {
     "25s",
   ),
   ...sentinelDescriptions,
+  roleLabel,
   ...whereaboutsDescriptions,
   ...connectionDescriptions,
 } as const;
@@ -47,7 +54,7 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
   const { kind, reason } = await leave({
     settings,
     address: ownAddress(settings.address, settings.port),
-    discovery: surroundings?.discovery,
+    surroundings,
     connect: {
       credentials: readCredentials(settings, environment),
       tls: readTls(settings),
@@ -68,9 +75,13 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
 
 /** Out of a cluster, or out of the alpha's role under Sentinel: the server tells which. */
 async function leave(
-  options: DrainOptions & { readonly settings: Settings<typeof descriptions> },
+  options: Omit<DrainOptions, "discovery"> & {
+    readonly settings: Settings<typeof descriptions>;
+    readonly surroundings: Surroundings | undefined;
+  },
 ): Promise<Outcome> {
-  const { settings, discovery, ...common } = options;
+  const { settings, surroundings, ...common } = options;
+  const discovery = surroundings?.discovery;
   if ((await awaitMode(common)) !== "standalone") return drain({ ...common, discovery });
   const { set, sentinels, sentinelDns, sentinelPort } = settings;
   const nobody = { self: undefined, others: [] };
@@ -80,6 +91,12 @@ async function leave(
     set,
     sentinels: isTold ? await findSentinels(nobody, settings) : undefined,
     sentinelPort,
+    async onPromoted(heir) {
+      const peers = await discovery?.find().catch(() => undefined);
+      const alpha = peers?.others.find(({ address }) => address && sameAddress(address, heir));
+      // The Sentinels see to it as well, a moment later.
+      if (alpha) await surroundings?.markAlpha(alpha.name);
+    },
     async isAnyStaying() {
       const peers = await discovery?.find().catch(() => undefined);
       return peers?.self === undefined || peers.others.some(({ pod }) => pod?.isLeaving !== true);

@@ -12,17 +12,20 @@ import { openApi } from "../kubernetes/api.ts";
 import { makeBudget } from "../kubernetes/budget.ts";
 import { createPodEvents } from "../kubernetes/events.ts";
 import { createLock } from "../kubernetes/lease.ts";
+import { labelRoles, requireFreeLabel } from "../kubernetes/role-labels.ts";
 import type { OwnerReference } from "../kubernetes/types.ts";
 import { controllerOf, ownedBy } from "../kubernetes/workload.ts";
 import { type Log, withReports } from "../log.ts";
-import type { Surroundings, Whereabouts } from "./surroundings.ts";
+import type { Marking } from "../replication/mark-roles.ts";
+import type { PodSettings, Surroundings, Whereabouts } from "./surroundings.ts";
 
 /** An Event is worth this much of a boot's time. */
 const lastWordsMs = 500;
 
-type Settings = Whereabouts &
-  Pick<ClusterSettings, "peerWait"> &
-  Partial<Pick<ClusterSettings, "disruptionBudget">>;
+/** Longer than a label takes; the Sentinels will have it set once more. */
+const labelDeadlineMs = 2_000;
+
+type Settings = Whereabouts & Pick<ClusterSettings, "peerWait"> & PodSettings;
 
 /**
  * @param settings of which `peerWait` says how long missing rights are waited for.
@@ -57,6 +60,22 @@ export function inKubernetes(
   });
   let budget = Promise.resolve();
 
+  async function markAlpha(name: string): Promise<Marking> {
+    const [{ roleLabel }, workload] = [settings, discovery.workload()];
+    if (roleLabel === undefined || workload === undefined) return "right";
+    requireFreeLabel(roleLabel, workload.spec.selector);
+    try {
+      const labelling = labelRoles(api, discovery.mates(), name, roleLabel, discovery.put);
+      return (await withDeadline(labelling, labelDeadlineMs)) ? "changed" : "right";
+    } catch (thrown) {
+      const why = isRekindleError(thrown) ? explain(thrown) : messageOf(thrown);
+      log.warn("action", `the pods' labels do not tell who is the alpha: ${why}`, {
+        report: "NoLabel",
+      });
+      return "failed";
+    }
+  }
+
   async function keepBudget(most: number): Promise<void> {
     const [own, workload] = [discovery.own(), discovery.workload()];
     if (own === undefined || workload === undefined) return;
@@ -81,6 +100,7 @@ export function inKubernetes(
     onSelf() {
       if (settings.disruptionBudget) budget = keepBudget(settings.disruptionBudget);
     },
+    markAlpha,
     endsAt: () => Date.parse(discovery.pod()?.metadata.deletionTimestamp ?? "") || undefined,
     async tellRefusal(thrown) {
       await discovery.findPod();

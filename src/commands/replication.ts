@@ -47,7 +47,7 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
 async function prepare(
   settings: ReplicationSettings,
   environment: NodeJS.ProcessEnv,
-  { discovery, log, onSelf }: Surroundings,
+  { discovery, log, onSelf, markAlpha }: Surroundings,
 ): Promise<Start> {
   const foundation = layFoundation(settings, environment);
   const { files, connect, configurationFile } = foundation;
@@ -76,6 +76,7 @@ async function prepare(
       await requireFreePorts(own.ip, [{ port: own.port, flag: "--port" }]);
       onSelf();
     },
+    markAlpha,
   });
   return finishStart(foundation, await render(address, alpha), address, log);
 }

@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 import { lockFolder } from "../cluster/folder-lock.ts";
 import { discoveryOf } from "../cluster/settings.ts";
 import { ownAddresses, type Peer, soleOwnAddress } from "../discovery/discovery.ts";
-import { readIfThere } from "../files.ts";
+import { readIfThere, writeWhole } from "../files.ts";
 import { createLog, type Log } from "../log.ts";
 import { requireFreePorts } from "../redis/ports.ts";
 import { readCredentials, readTls, tlsPaths } from "../redis/secrets.ts";
@@ -21,8 +21,10 @@ import {
   sentinelSettingDescriptions,
 } from "../sentinel/settings.ts";
 import { parseState } from "../sentinel/state.ts";
+import { renderSwitchScript } from "../sentinel/switch-script.ts";
 import type { Flags } from "../settings.ts";
 import { version } from "../version.ts";
+import { descriptions as labelDescriptions } from "./label.ts";
 import {
   becomeWithin,
   endOnSignals,
@@ -52,7 +54,7 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
   const around = { ...settings, busPort: undefined, onNewTemplate: "join" } as const;
   const surroundings = await findSurroundings(around, environment, plainLog, "sentinel", true);
   return becomeWithin(surroundings, environment, () =>
-    prepare(settings, quorum, environment, surroundings),
+    prepare(settings, flags, quorum, environment, surroundings),
   );
 }
 
@@ -67,9 +69,10 @@ function warnOfCount(count: number, log: Log): void {
 
 async function prepare(
   settings: SentinelSettings,
+  flags: Flags,
   quorum: number,
   environment: NodeJS.ProcessEnv,
-  { discovery, log }: Surroundings,
+  { discovery, log, markAlpha }: Surroundings,
 ): Promise<Start> {
   const { set, sentinelPort, peerWait } = settings;
   const credentials = readCredentials(settings, environment);
@@ -86,6 +89,7 @@ async function prepare(
     remembered: parseState(readIfThere(configurationFile) ?? "", set),
     peerWaitMs: peerWait,
     connect: { credentials, tls: readTls(settings), deadlineMs: askDeadlineMs },
+    markAlpha,
     log,
     onSelf: ({ ip, port }) => requireFreePorts(ip, [{ port, flag: "--sentinel-port" }]),
     findOwnAddress: (sentinels) => settings.address ?? ownAmong(sentinels) ?? soleOwnAddress(),
@@ -100,12 +104,27 @@ async function prepare(
     port: sentinelPort,
     downAfterMs: settings.downAfter,
     failoverTimeoutMs: settings.failoverTimeout,
+    onSwitch: writeSwitchScript(settings, flags, dir),
     credentials,
     tls: tlsPaths(settings),
   });
-  return finishStart({ dir, server, configurationFile }, configuration, address, log, [
-    "--sentinel",
-  ]);
+  return finishStart({ dir, server, configurationFile }, configuration, address, log, {
+    more: ["--sentinel"],
+    keepsSettings: settings.roleLabel !== undefined,
+  });
+}
+
+/** @returns where it is; undefined where no labels are to be kept. */
+function writeSwitchScript(
+  { roleLabel }: SentinelSettings,
+  flags: Flags,
+  dir: string,
+): string | undefined {
+  if (roleLabel === undefined) return undefined;
+  const path = join(dir, "label-pods");
+  const known = Object.entries(flags).filter(([name]) => name in labelDescriptions);
+  writeWhole(path, renderSwitchScript(process.execPath, Object.fromEntries(known)), 0o700);
+  return path;
 }
 
 /** The same Sentinel has the same id in every life, wherever it runs, also without its sentinel.conf. */

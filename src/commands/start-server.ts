@@ -10,7 +10,7 @@ import type { ClusterSettings } from "../cluster/settings.ts";
 import { isRekindleError, messageOf, RekindleError } from "../errors.ts";
 import { writeWhole } from "../files.ts";
 import type { Log } from "../log.ts";
-import { becomeServer } from "../redis/become.ts";
+import { becomeServer, type ServerStart } from "../redis/become.ts";
 import { renderConfiguration, type ServerOptions } from "../redis/configuration.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
 import { readCredentials, readTls, tlsPaths } from "../redis/secrets.ts";
@@ -53,11 +53,7 @@ export interface Foundation {
 
 export interface Start {
   readonly dir: string;
-  /** Absolute. */
-  readonly server: string;
-  readonly configurationFile: string;
-  /** Arguments besides it. */
-  readonly more?: readonly string[];
+  readonly server: ServerStart;
 }
 
 /** @throws RekindleError for what is missing or wrong, before anything is written but the folder's lock. */
@@ -103,16 +99,16 @@ export async function finishStart(
   configuration: string,
   address: Address,
   log: Log,
-  more: readonly string[] = [],
+  how: Pick<ServerStart, "more" | "keepsSettings"> = {},
 ): Promise<Start> {
   writeWhole(configurationFile, configuration, 0o600);
   const { path } = await server;
   log.info("become", `becoming ${path}`, {
-    argv: [path, configurationFile, ...more],
+    argv: [path, configurationFile, ...(how.more ?? [])],
     address: formatAddress(address),
     ...costs(),
   });
-  return { dir, server: path, configurationFile, more };
+  return { dir, server: { path, configurationFile, ...how } };
 }
 
 /** Becomes what was prepared; what is refused meanwhile is told as an Event too. Returns by an error only. */
@@ -122,12 +118,12 @@ export async function becomeWithin(
   prepare: () => Promise<Start>,
 ): Promise<never> {
   try {
-    const { dir, server, configurationFile, more } = await prepare();
+    const { dir, server } = await prepare();
     await surroundings.close();
     process.chdir(dir);
     // A signal that came while we wrote has its turn here; execve would forget it.
     await new Promise((resolve) => setImmediate(resolve));
-    return becomeServer(server, configurationFile, environment, more);
+    return becomeServer(server, environment);
   } catch (thrown) {
     if (isRekindleError(thrown)) await surroundings.tellRefusal(thrown);
     await surroundings.close();

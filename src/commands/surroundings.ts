@@ -12,6 +12,7 @@ import type { RekindleError } from "../errors.ts";
 import { isInPod } from "../kubernetes/access.ts";
 import { kubernetesSettingDescriptions } from "../kubernetes/settings.ts";
 import { createLog, type Log } from "../log.ts";
+import type { MarkAlpha } from "../replication/mark-roles.ts";
 import { type Flags, readSettings, type Settings } from "../settings.ts";
 
 const { port, busPort, address, ipFamily, onNewTemplate } = clusterSettingDescriptions;
@@ -42,6 +43,12 @@ export const connectionDescriptions = {
 
 export type Whereabouts = Settings<typeof whereaboutsDescriptions>;
 
+/** What the nodes do to their pods, where they are asked to. */
+export interface PodSettings {
+  readonly disruptionBudget?: number | undefined;
+  readonly roleLabel?: string | undefined;
+}
+
 export interface Surroundings {
   readonly discovery: Discovery;
   readonly lock: Lock;
@@ -49,6 +56,8 @@ export interface Surroundings {
   readonly log: Log;
   /** Told when this node knows where it is and may be a peer, before anything is done. */
   onSelf(): void;
+  /** Labels the pods with their roles, where the settings ask for it. What hinders that is told, and hinders nothing else. */
+  readonly markAlpha: MarkAlpha;
   /** When Kubernetes will kill this pod, in milliseconds since 1970; undefined while it is not to end. */
   endsAt(): number | undefined;
   /** The Event that says why this process ends, also where nothing was asked of Kubernetes before. */
@@ -64,7 +73,7 @@ export interface Surroundings {
 export async function findSurroundings(
   settings: Whereabouts &
     Pick<ClusterSettings, "discovery" | "peers" | "dns" | "peerWait"> &
-    Partial<Pick<ClusterSettings, "disruptionBudget">>,
+    PodSettings,
   environment: NodeJS.ProcessEnv,
   log: Log,
   verb: string,
@@ -72,10 +81,11 @@ export async function findSurroundings(
 ): Promise<Surroundings> {
   const { port, busPort, address, ipFamily } = settings;
   const common = { port, busPort, address, lookupDeadlineMs: 5_000 };
-  const alone = {
+  const alone: Omit<Surroundings, "discovery"> = {
     lock: noLock,
     log,
     onSelf() {},
+    markAlpha: () => Promise.resolve("right"),
     endsAt: () => undefined,
     tellRefusal: () => Promise.resolve(),
     close: () => Promise.resolve(),
@@ -129,7 +139,7 @@ export async function tellRefusal(
  * @param onTrouble is told why a pod may not ask.
  */
 export async function askKubernetes(
-  settings: Whereabouts,
+  settings: Whereabouts & PodSettings,
   environment: NodeJS.ProcessEnv,
   log: Log,
   verb: string,

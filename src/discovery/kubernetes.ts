@@ -49,6 +49,10 @@ export interface KubernetesDiscovery extends Discovery {
   findPod(): Promise<Pod | undefined>;
   /** The same, without asking. */
   pod(): Pod | undefined;
+  /** The peers' pods, the own one too, as they were told last. */
+  mates(): readonly Pod[];
+  /** Takes in what the API server answered to a change of one. */
+  put(pod: Pod): void;
   close(): void;
 }
 
@@ -131,6 +135,8 @@ export function discoverKubernetes(options: KubernetesOptions): KubernetesDiscov
     own: () => own,
     workload: () => workload,
     pod: () => ownPod,
+    mates: () => (own ? matesAmong(store?.current()?.values() ?? [], own) : []),
+    put: (pod) => store?.put(pod),
     findPod: async () => ownPod ?? (await listOwnPod().catch(() => undefined)),
     close() {
       store?.close();
@@ -147,7 +153,7 @@ export function peersAmong(
   own: OwnPod,
   options: Pick<KubernetesOptions, "port" | "busPort" | "address" | "family">,
 ): Peers {
-  const mates = [...pods].filter((pod) => isSameOwner(own, pod) && !hasEnded(pod));
+  const mates = matesAmong(pods, own);
   const newest = newestTemplate(mates);
   const peers = mates
     .map((pod) => peerOf(pod, newest, options, pod.metadata.name === own.pod.metadata.name))
@@ -159,6 +165,9 @@ export function peersAmong(
     others: peers.filter((peer) => peer !== self),
   };
 }
+
+const matesAmong = (pods: Iterable<Pod>, own: OwnPod): readonly Pod[] =>
+  [...pods].filter((pod) => isSameOwner(own, pod) && !hasEnded(pod));
 
 /** Two Deployments may have selectors that overlap; their owners tell them apart (rule 6). */
 function isSameOwner({ owner }: OwnPod, pod: Pod): boolean {

@@ -23,7 +23,7 @@ export interface Api {
   close(): void;
 }
 
-type Method = "GET" | "POST" | "PUT";
+type Method = "GET" | "POST" | "PUT" | "PATCH";
 
 export interface WatchEvent {
   readonly type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ERROR";
@@ -131,9 +131,13 @@ function exchange(
     }
     sent.on("error", failed);
     if (body === undefined) sent.end();
-    else sent.setHeader("content-type", "application/json").end(JSON.stringify(body));
+    else sent.setHeader("content-type", contentType(options)).end(JSON.stringify(body));
   });
 }
+
+/** A patch holds what changes and nothing else (RFC 7386). */
+const contentType = ({ method }: RequestOptions): string =>
+  method === "PATCH" ? "application/merge-patch+json" : "application/json";
 
 function createLineReader(onLine: (line: string) => void): (part: string) => void {
   let rest = "";
@@ -206,7 +210,7 @@ export function asLastingFault(api: Api, thrown: unknown, rule: Rule): RekindleE
 }
 
 export interface Rule {
-  readonly verb: "get" | "list" | "watch" | "create" | "update";
+  readonly verb: "get" | "list" | "watch" | "create" | "update" | "patch";
   readonly group: "" | "apps" | "coordination.k8s.io" | "policy";
   readonly resource: string;
 }

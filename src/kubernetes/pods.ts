@@ -14,6 +14,8 @@ import type { ObjectMeta, Pod, PodList } from "./types.ts";
 export interface PodStore {
   /** Undefined until the first list is there. */
   current(): ReadonlyMap<string, Pod> | undefined;
+  /** Takes in what the API server answered to a change, before the watch tells of it. */
+  put(pod: Pod): void;
   /** What keeps the first list, or the watch, from being there, in words. */
   trouble(): string | undefined;
   /** @throws RekindleError for a fault that a person must mend. */
@@ -136,6 +138,7 @@ export function followPods(api: Api, selector: string, patienceMs: number): PodS
 
   return {
     current: () => pods,
+    put: (pod) => pods?.set(pod.metadata.name, pod),
     trouble: () => trouble,
     throwLastingFault() {
       if (fault) throw fault;

@@ -4,24 +4,31 @@
 import { accessSync, constants, readFileSync } from "node:fs";
 import { messageOf, RekindleError } from "../errors.ts";
 
+export interface ServerStart {
+  /** Absolute; execve searches no PATH. */
+  readonly path: string;
+  readonly configurationFile: string;
+  /** Arguments after the configuration file. */
+  readonly more?: readonly string[];
+  /** It will run Rekindle itself. */
+  readonly keepsSettings?: boolean;
+}
+
 /**
  * Replaces this process by the server; does not return.
  *
- * Our own settings, the password among them, do not go into the server's environment.
- *
- * @param path absolute; execve searches no PATH.
- * @param more arguments after the configuration file.
+ * Our own settings, the password among them, do not go into the environment of a server that has no use for them.
  */
 export function becomeServer(
-  path: string,
-  configurationFile: string,
+  { path, configurationFile, more = [], keepsSettings = false }: ServerStart,
   environment: NodeJS.ProcessEnv,
-  more: readonly string[] = [],
 ): never {
   const kept = Object.entries(environment).filter(
     (entry): entry is [string, string] =>
-      entry[1] !== undefined && !entry[0].startsWith("REKINDLE_"),
+      entry[1] !== undefined && (keepsSettings || !entry[0].startsWith("REKINDLE_")),
   );
+  // The server rewrites its configuration, password and all, with this.
+  process.umask(0o077);
   try {
     accessSync(path, constants.X_OK);
     if (process.execve === undefined) throw new Error("this platform has no execve");

@@ -10,6 +10,7 @@ import { pauseMs } from "../pace.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
 import { createWatcher } from "../watcher.ts";
 import { createActor } from "./act.ts";
+import type { MarkAlpha } from "./mark-roles.ts";
 import { createObserver } from "./observe.ts";
 import { plan } from "./plan.ts";
 import { findSentinels, type SentinelPlaces } from "./sentinels.ts";
@@ -29,7 +30,11 @@ export interface BootOptions {
   readonly log: Log;
   /** Told once, before anything else is done, where this node is. */
   readonly onSelf: (address: Address) => Promise<void>;
+  /** Done before this node becomes anything; afterwards it looks again. */
+  readonly markAlpha: MarkAlpha;
 }
+
+type Place = NonNullable<Peers["self"]>;
 
 export interface Destiny {
   readonly address: Address;
@@ -45,6 +50,7 @@ export async function decideRole(options: BootOptions): Promise<Destiny> {
   const observer = createObserver(connect, set);
   const actor = createActor(observer, set, log, now);
   const watcher = createWatcher(log, now);
+  const toldDisks = new Map<string, DiskFacts>();
   let changedAt = startedAt;
   let claims = false;
   let room: WaitingRoom | undefined;
@@ -57,11 +63,13 @@ export async function decideRole(options: BootOptions): Promise<Destiny> {
       findSentinels(peers, options.sentinelPlaces).then(observer.lookAtSentinels),
     ]);
     if (watcher.observed(sightsOf(views, sentinels))) changedAt = now();
+    for (const { name: told, seen } of views)
+      if (seen.state === "waiting") toldDisks.set(told, seen.disk);
     const unchangedMs = now() - changedAt;
-    return plan({ policy, self, peers: views, sentinels, unchangedMs });
+    return plan({ policy, self, peers: views, sentinels, unchangedMs, toldDisks });
   }
 
-  async function follow(decision: Plan, address: Address): Promise<Destiny | undefined> {
+  async function follow(decision: Plan, { name, address }: Place): Promise<Destiny | undefined> {
     switch (decision.kind) {
       case "wait":
         return undefined;
@@ -73,6 +81,7 @@ export async function decideRole(options: BootOptions): Promise<Destiny> {
         await actor.carryOut(decision.steps);
         return undefined;
       case "become":
+        if ((await options.markAlpha(decision.alpha?.name ?? name)) === "changed") return undefined;
         await actor.carryOut(decision.steps);
         return { address, alpha: decision.alpha?.address };
       case "refuse":
@@ -96,7 +105,7 @@ export async function decideRole(options: BootOptions): Promise<Destiny> {
       }
       const decision = await lookAround(peers, address);
       watcher.decided(decision);
-      const destiny = await follow(decision, address);
+      const destiny = await follow(decision, peers.self);
       if (destiny !== undefined) return destiny;
       await pause(decision.kind === "claim" ? 0 : pauseMs(waitedMs));
     }

@@ -19,6 +19,12 @@ interface Candidate {
 /** Files of two nodes that ended together differ by about the time between two writes to the disk (appendfsync everysec). */
 const sameTimeMs = 2_000;
 
+/** By more than the clocks of two machines, and two writes, may differ. */
+export const isOlder = (
+  one: Pick<DiskFacts, "writtenAtMs">,
+  other: Pick<DiskFacts, "writtenAtMs">,
+): boolean => other.writtenAtMs - one.writtenAtMs > sameTimeMs;
+
 export function electNewest({ policy, self, peers, unchangedMs }: Observation): Plan {
   const loading = peers.find(({ seen }) => seen.state === "silent" && seen.isLoading);
   if (loading) return wait(`${loading.name} is loading its data`);
@@ -55,7 +61,7 @@ const ordinalOf = (hostname: string): number =>
 function findNewest(self: Candidate, others: readonly Candidate[]): Candidate {
   const all = [self, ...others];
   const newestMs = Math.max(...all.map(({ disk }) => disk.writtenAtMs));
-  const newest = all.filter(({ disk }) => newestMs - disk.writtenAtMs <= sameTimeMs);
+  const newest = all.filter(({ disk }) => !isOlder(disk, { writtenAtMs: newestMs }));
   return newest.reduce((best, one) => (isBefore(one, best) ? one : best));
 }
 

@@ -28,6 +28,8 @@ export interface HandOverOptions {
   readonly sentinelPort: number;
   readonly connect: ConnectOptions;
   readonly log: Log;
+  /** Told of the new alpha before this node steps down. Never rejects. */
+  readonly onPromoted: (heir: Address) => Promise<void>;
   /** Whether some other node is there to stay; without it, a set that stops as a whole would wait for a beta in vain. */
   readonly isAnyStaying: () => Promise<boolean>;
   /** Asked again and again: how much time is left, in milliseconds. */
@@ -113,11 +115,13 @@ async function tryOnce(
     return await callOff(messageOf(thrown));
   }
   if (heir === undefined) return callOff("the Sentinels did not promote a beta in time");
+  const told = options.onPromoted(heir);
   // From here on there is another alpha: what this one took would be lost. Nothing is called off any more.
   if (!(await stepDown(connections, address, heir, hold)))
     return late(`${formatAddress(heir)} is the alpha now, and this node does not follow it`);
   // As a beta it takes no writes; as an alpha again one day it must.
   await hold.release();
+  await told;
   await awaitAgreement(options, connections, betas, heir);
   return { kind: "done", reason: `${formatAddress(heir)} is the alpha now` };
 }

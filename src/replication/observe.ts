@@ -47,7 +47,10 @@ export function createObserver(options: ConnectOptions, set: string): Observer {
     lookAtSentinels: (sentinels) =>
       Promise.all(
         sentinels.map(async (peer): Promise<SentinelView> => {
-          const questions = [["SENTINEL", "MASTER", set]];
+          const questions = [
+            ["SENTINEL", "MASTER", set],
+            ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", set],
+          ];
           const { name, address } = peer;
           return { name, address, seen: await ask(peer, questions, readSentinel) };
         }),
@@ -108,8 +111,14 @@ export function parseBetas(
   });
 }
 
-/** `SENTINEL MASTER name`: names and values by turns. */
-export function readSentinel([reply]: readonly (Reply | undefined)[]): SentinelView["seen"] {
+/**
+ * `SENTINEL MASTER name`: names and values by turns. `SENTINEL GET-MASTER-ADDR-BY-NAME name` tells of a promotion first
+ * (`sentinelGetCurrentMasterAddress`).
+ */
+export function readSentinel([reply, current]: readonly (
+  | Reply
+  | undefined
+)[]): SentinelView["seen"] {
   if (reply instanceof ReplyError)
     return /No such master/i.test(reply.message)
       ? { state: "knows-nothing" }
@@ -117,9 +126,12 @@ export function readSentinel([reply]: readonly (Reply | undefined)[]): SentinelV
   const words = Array.isArray(reply) ? reply.map(String) : [];
   const field = (name: string) => words[words.indexOf(name) + 1] ?? "";
   const alpha: HostPort = { host: field("ip"), port: Number(field("port")) };
+  const [host, port] = Array.isArray(current) ? current.map(String) : [];
+  const isSame = host === undefined || (host === alpha.host && Number(port) === alpha.port);
   return {
     state: "knows",
     alpha,
+    promoted: isSame ? undefined : { host, port: Number(port) },
     epoch: Number(field("config-epoch")),
     flags: field("flags").split(","),
     betas: Number(field("num-slaves")),

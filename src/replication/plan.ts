@@ -5,10 +5,10 @@
  * disks: the newest data leads, whatever its ordinal. An empty alpha never leads betas that have data (rule 3).
  */
 import { compareNames } from "../address.ts";
-import { electNewest } from "./elect-newest.ts";
+import { electNewest, isOlder } from "./elect-newest.ts";
 import { becomeAlpha, wait } from "./outcomes.ts";
 import { findNamed, type Named } from "./read-sentinels.ts";
-import type { Observation, PeerView, Plan, ServerPeer } from "./types.ts";
+import { isServer, type Observation, type PeerView, type Plan, type ServerPeer } from "./types.ts";
 
 export function plan(observation: Observation): Plan {
   const refusal = refuseWhenDenied(observation);
@@ -21,8 +21,6 @@ export function plan(observation: Observation): Plan {
   if (named) return followNamed(observation, servers, named);
   return followServers(observation, servers);
 }
-
-export const isServer = (peer: PeerView): peer is ServerPeer => peer.seen.state === "server";
 
 const serversAmong = (peers: readonly PeerView[]): readonly ServerPeer[] => peers.filter(isServer);
 
@@ -133,8 +131,11 @@ function bestBeta(servers: readonly ServerPeer[]): ServerPeer | undefined {
 /** A server that has seen no write at all has an offset of zero. */
 const hasData = ({ seen }: ServerPeer): boolean => seen.keys > 0 || seen.offset > 0;
 
-function becomeBeta({ self }: Observation, alpha: ServerPeer): Plan {
-  if (!hasData(alpha) && self.disk.kind !== "none") {
+function becomeBeta({ self, toldDisks }: Observation, alpha: ServerPeer): Plan {
+  // One that told of data no older than ours and has no key now has loaded them all, deleted ones too.
+  const told = toldDisks?.get(alpha.name);
+  const hasLoaded = told !== undefined && !isOlder(told, self.disk);
+  if (!hasData(alpha) && !hasLoaded && self.disk.kind !== "none") {
     return {
       kind: "refuse",
       exit: "refused",

@@ -1,7 +1,15 @@
 /**
  * Whom the Sentinels name as the alpha. Pure.
  */
-import type { HostPort, Observation, PeerView, SentinelView } from "./types.ts";
+import {
+  type HostPort,
+  isServer,
+  type Observation,
+  type Opinion,
+  type PeerView,
+  type SentinelView,
+  type ServerPeer,
+} from "./types.ts";
 
 export interface Named extends HostPort {
   readonly isSelf: boolean;
@@ -35,6 +43,21 @@ export function findNamed({ sentinels, self, peers }: Observation): Named | unde
     areContent: majority.every(({ seen }) => seen.isContent),
     sentinels: majority.map(({ view }) => view),
   };
+}
+
+/**
+ * The alpha that the newest opinion names of those that answer as one: Sentinels agree a moment after one of them has promoted it,
+ * and none promotes without a majority.
+ */
+export function findNewestAlpha(
+  peers: readonly PeerView[],
+  opinions: readonly Pick<Opinion, "alpha" | "promoted" | "epoch">[],
+): ServerPeer | undefined {
+  const alphas = peers.filter(isServer).filter(({ seen }) => seen.role === "alpha");
+  return [...opinions]
+    .sort((a, b) => b.epoch - a.epoch)
+    .map(({ alpha, promoted }) => alphas.find((one) => isAt(one, promoted ?? alpha)))
+    .find((one) => one !== undefined);
 }
 
 /** By address, or by name: `redis-0` is `redis-0.redis.shop.svc.cluster.local`. */

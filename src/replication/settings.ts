@@ -12,6 +12,7 @@ import {
   optionalCount,
   optionalText,
   readSettings,
+  type Setting,
   type Settings,
   text,
 } from "../settings.ts";
@@ -39,6 +40,18 @@ export const peerDescriptions = {
   ...kubernetesSettingDescriptions,
 } as const;
 
+/** A label's key, as Kubernetes takes it (its documentation, "Labels and Selectors": Syntax and character set). */
+const labelKey = /^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?$/;
+
+export const roleLabel: Setting<string | undefined> = {
+  describe:
+    "discovery kubernetes: a pod label that is kept at alpha or beta, for Services to select by; needs the right to patch pods",
+  read(value) {
+    if (labelKey.test(value)) return value;
+    throw new Error("expected a label's name such as redis-role");
+  },
+};
+
 export const replicationSettingDescriptions = {
   nodes: count(
     "how many nodes there are, the alpha included; a majority must be there to know whose data is newest",
@@ -47,6 +60,8 @@ export const replicationSettingDescriptions = {
   ),
   ...sentinelDescriptions,
   ...peerDescriptions,
+  roleLabel,
+  disruptionBudget: shared.disruptionBudget,
   minReplicasToWrite: optionalCount(
     "min-replicas-to-write: the alpha refuses writes while fewer betas follow it closely; bounds what a cut-off alpha can lose",
     { from: 0, to: 100 },

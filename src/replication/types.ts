@@ -72,32 +72,34 @@ export interface ServerPeer {
   readonly seen: RunningServer;
 }
 
+export const isServer = (peer: PeerView): peer is ServerPeer => peer.seen.state === "server";
+
 export interface HostPort {
   /** An address, or a name where Sentinel was told to use names. */
   readonly host: string;
   readonly port: number;
 }
 
+export interface Opinion {
+  readonly state: "knows";
+  readonly alpha: HostPort;
+  /** The beta that it has just made the alpha, and has yet to tell the others of. */
+  readonly promoted: HostPort | undefined;
+  /** Configuration epoch: of two opinions the one with the higher is newer. */
+  readonly epoch: number;
+  /** `s_down`, `o_down`, `failover_in_progress`, … */
+  readonly flags: readonly string[];
+  /** It heard from the alpha less than half of down-after ago: it is not about to call it down. */
+  readonly isContent: boolean;
+  /** How many betas it knows of, those that are gone too. */
+  readonly betas: number;
+}
+
 /** What one Sentinel says of the alpha. */
 export interface SentinelView {
   readonly name: string;
   readonly address: Address | undefined;
-  readonly seen:
-    | {
-        readonly state: "knows";
-        readonly alpha: HostPort;
-        /** Configuration epoch: of two opinions the one with the higher is newer. */
-        readonly epoch: number;
-        /** `s_down`, `o_down`, `failover_in_progress`, … */
-        readonly flags: readonly string[];
-        /** It heard from the alpha less than half of down-after ago: it is not about to call it down. */
-        readonly isContent: boolean;
-        /** How many betas it knows of, those that are gone too. */
-        readonly betas: number;
-      }
-    | { readonly state: "knows-nothing" }
-    | Silence
-    | Denial;
+  readonly seen: Opinion | { readonly state: "knows-nothing" } | Silence | Denial;
 }
 
 /** This node, not yet a server. */
@@ -125,6 +127,8 @@ export interface Observation {
   readonly sentinels: readonly SentinelView[];
   /** Since anything that was seen last changed, in milliseconds. */
   readonly unchangedMs: number;
+  /** Peers that told of their disks before they started, by name. */
+  readonly toldDisks?: ReadonlyMap<string, DiskFacts>;
 }
 
 export type Step =

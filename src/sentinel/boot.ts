@@ -7,7 +7,9 @@ import type { Discovery, Peer, Peers } from "../discovery/discovery.ts";
 import type { Log } from "../log.ts";
 import { pauseMs } from "../pace.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
+import type { MarkAlpha } from "../replication/mark-roles.ts";
 import { createObserver } from "../replication/observe.ts";
+import { isAt } from "../replication/read-sentinels.ts";
 import { findSentinels, type SentinelPlaces } from "../replication/sentinels.ts";
 import { sightsOf } from "../replication/watch.ts";
 import { createWatcher } from "../watcher.ts";
@@ -22,6 +24,8 @@ export interface SentinelBootOptions {
   readonly peerWaitMs: number;
   readonly connect: ConnectOptions;
   readonly log: Log;
+  /** Done before this process becomes a Sentinel; afterwards it looks again. */
+  readonly markAlpha: MarkAlpha;
   /** Told once where this Sentinel will listen. */
   readonly onSelf: (address: Address) => Promise<void>;
   /** Its own address, where it is not beside a node: of those that the Sentinels have, or some other. */
@@ -34,7 +38,8 @@ export interface SentinelDestiny {
 }
 
 export async function decideWhatToWatch(options: SentinelBootOptions): Promise<SentinelDestiny> {
-  const { discovery, set, sentinelPlaces, remembered, peerWaitMs, connect, log } = options;
+  const { discovery, set, sentinelPlaces, remembered, peerWaitMs, connect, markAlpha, log } =
+    options;
   const { sentinelPort } = sentinelPlaces;
   const now = () => performance.now();
   const startedAt = now();
@@ -49,7 +54,8 @@ export async function decideWhatToWatch(options: SentinelBootOptions): Promise<S
     const [views, seen] = await Promise.all([observer.look(all), observer.lookAtSentinels(others)]);
     if (watcher.observed(sightsOf(views, seen))) changedAt = now();
     const unchangedMs = now() - changedAt;
-    return planSentinel({ remembered, peers: views, sentinels: seen, unchangedMs, peerWaitMs });
+    const observation = { remembered, peers: views, sentinels: seen, unchangedMs, peerWaitMs };
+    return { decision: planSentinel(observation), views };
   }
 
   try {
@@ -71,9 +77,13 @@ export async function decideWhatToWatch(options: SentinelBootOptions): Promise<S
       const address = { ip, port: sentinelPort, busPort: sentinelPort + 10_000 };
       if (!isSelfTold) await options.onSelf(address);
       isSelfTold = true;
-      const decision = await look(peers, sentinels, address);
+      const { decision, views } = await look(peers, sentinels, address);
       watcher.decided(decision);
-      if (decision.kind === "become") return { address, state: decision.state };
+      if (decision.kind === "become") {
+        const alpha = views.find((view) => isAt(view, decision.state.alpha));
+        if (alpha === undefined || (await markAlpha(alpha.name)) !== "changed")
+          return { address, state: decision.state };
+      }
       await pause(pauseMs(waitedMs));
     }
   } finally {

@@ -16,6 +16,8 @@ export interface SentinelOptions {
   readonly port: number;
   readonly downAfterMs: number;
   readonly failoverTimeoutMs: number;
+  /** What Sentinel runs when the alpha has changed. */
+  readonly onSwitch: string | undefined;
   readonly credentials: Credentials;
   readonly tls: { readonly cert: string; readonly key: string; readonly ca: string } | undefined;
 }
@@ -40,6 +42,9 @@ export function renderSentinelConfiguration(options: SentinelOptions): string {
       : []),
     `sentinel monitor ${set} ${alpha.host} ${alpha.port} ${quorum}`,
     ...credentialLines(set, options.credentials),
+    ...(options.onSwitch === undefined
+      ? []
+      : [`sentinel client-reconfig-script ${set} ${quoteArgument(options.onSwitch)}`]),
     `sentinel down-after-milliseconds ${set} ${options.downAfterMs}`,
     `sentinel failover-timeout ${set} ${options.failoverTimeoutMs}`,
     `sentinel parallel-syncs ${set} 1`,

@@ -4,9 +4,14 @@
  * Only an alpha that answers is watched, with one exception: where betas run whose alpha does not, and Sentinels were all
  * restarted, somebody has to elect another; they start with the dead alpha and its betas, and do so.
  */
-import { isServer } from "../replication/plan.ts";
-import { isAt } from "../replication/read-sentinels.ts";
-import type { HostPort, PeerView, SentinelView, ServerPeer } from "../replication/types.ts";
+import { findNewestAlpha, isAt } from "../replication/read-sentinels.ts";
+import {
+  type HostPort,
+  isServer,
+  type PeerView,
+  type SentinelView,
+  type ServerPeer,
+} from "../replication/types.ts";
 import type { SentinelState } from "./state.ts";
 
 export interface SentinelObservation {
@@ -59,22 +64,15 @@ function findAlpha(
 ): ServerPeer | undefined {
   const alphas = servers.filter(({ seen }) => seen.role === "alpha");
   const opinions = sentinels.flatMap(({ seen }) => (seen.state === "knows" ? [seen] : []));
-  if (remembered) {
-    const { alpha, configEpoch } = remembered;
-    opinions.push({
-      state: "knows",
-      alpha,
-      epoch: configEpoch,
-      flags: [],
-      isContent: false,
-      betas: 0,
-    });
-  }
-  const named = opinions
-    .sort((a, b) => b.epoch - a.epoch)
-    .map(({ alpha }) => alphas.find((one) => isAt(one, alpha)))
-    .find((one) => one !== undefined);
-  return named ?? [...alphas].sort((a, b) => b.seen.betas.length - a.seen.betas.length)[0];
+  const own = remembered && {
+    alpha: remembered.alpha,
+    promoted: undefined,
+    epoch: remembered.configEpoch,
+  };
+  return (
+    findNewestAlpha(servers, own ? [...opinions, own] : opinions) ??
+    [...alphas].sort((a, b) => b.seen.betas.length - a.seen.betas.length)[0]
+  );
 }
 
 /** The alpha that betas which run would copy, if it were there. */

@@ -5,6 +5,7 @@ import { checkDiscovery, checkTls, clusterSettingDescriptions } from "../cluster
 import {
   peerDescriptions,
   replicationSettingDescriptions,
+  roleLabel,
   sentinelDescriptions,
 } from "../replication/settings.ts";
 import {
@@ -39,6 +40,7 @@ export const sentinelSettingDescriptions = {
     "30s",
   ),
   ...peerDescriptions,
+  roleLabel,
   dir: text("the folder of its sentinel.conf", { fallback: "/data" }),
   server: optionalText("the server's executable, which is Sentinel too", {
     defaultText: "redis-server or valkey-server on the PATH",

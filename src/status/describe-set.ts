@@ -2,9 +2,14 @@
  * What the nodes and Sentinels of a set say, as a person wants to know it. Pure.
  */
 import { compareNames, formatAddress } from "../address.ts";
-import { isServer } from "../replication/plan.ts";
 import { isAt } from "../replication/read-sentinels.ts";
-import type { HostPort, PeerView, SentinelView, ServerPeer } from "../replication/types.ts";
+import {
+  type HostPort,
+  isServer,
+  type PeerView,
+  type SentinelView,
+  type ServerPeer,
+} from "../replication/types.ts";
 import type { StatusNode } from "./describe-status.ts";
 import type { SetView } from "./read-set.ts";
 

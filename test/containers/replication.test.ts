@@ -1,6 +1,7 @@
 /** One alpha, its betas and three Sentinels, on every server version. */
 import type { StartedTestContainer } from "testcontainers";
 import { describe, expect, inject, test } from "vitest";
+import { isEmptyRdb } from "../../src/redis/empty-rdb.ts";
 import { until } from "../redis/until.ts";
 import { cli, createGroup, describeLog, destroy, lastWords } from "./containers-under-test.ts";
 
@@ -45,6 +46,28 @@ async function untilWhole(
 describe.skipIf(images.length === 0).each(images.length > 0 ? images : ["no image"])(
   "%s",
   (image) => {
+    test("a snapshot without a key is known to be empty, and one with a key or a function is not", async () => {
+      await using group = await createGroup(image);
+      const node = await group.start({}, ["replication", ...byName, "--nodes", "1"]);
+      const isEmpty = async () => {
+        await until(
+          "a snapshot",
+          () => cli(node, "save"),
+          (said) => said === "OK",
+        );
+        const { output } = await node.exec(["base64", "/data/dump.rdb"]);
+        return isEmptyRdb(Buffer.from(output, "base64"));
+      };
+      expect(await isEmpty()).toBe(true);
+      await cli(node, "set", "here", "");
+      expect(await isEmpty()).toBe(false);
+      await cli(node, "flushall");
+      expect(await isEmpty()).toBe(true);
+      const code = "#!lua name=mine\nredis.register_function('f', function() return 1 end)";
+      if (/^ERR/.test(await cli(node, "function", "load", code))) return; // Before 7.0 there are none.
+      expect(await isEmpty()).toBe(false);
+    });
+
     test("three nodes and three Sentinels: a drain moves the alpha's role, a lost alpha is replaced, nothing is lost", async () => {
       await using group = await createGroup(image);
       const startNode = () => group.start({}, ["replication", ...byName, "--peer-wait", "3s"]);

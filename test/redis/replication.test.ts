@@ -1,5 +1,5 @@
 /** One alpha, its betas and three Sentinels, on real servers: `rekindle replication` and `rekindle sentinel`. */
-import { writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
@@ -59,6 +59,38 @@ describe("a set that starts blank", () => {
       nodes: 2,
       problems: ["the Sentinels know 2 betas, and 1 answers"],
     });
+  });
+
+  it("comes back when all are restarted at once, before anything was written and after all was deleted", async () => {
+    await using set = createSet(22_400, { persists: true });
+    const restart = async () => {
+      await Promise.all([...set.nodes, ...set.sentinels].map((one) => kill(one)));
+      set.bootAll();
+      return untilSetWhole(set);
+    };
+    set.bootAll();
+    await untilSetWhole(set);
+    const { alpha } = await restart();
+    await write(alpha, set, "short", "lived");
+    await ask(alpha, [
+      ["DEL", "short"],
+      ["WAIT", 2, 5_000],
+    ]);
+    await write((await restart()).alpha, set, "here", "there");
+  });
+
+  it("leaves its passwords to its own user, in every file", async () => {
+    await using set = createSet(22_440, { password: "very secret" });
+    set.bootAll();
+    const { alpha, betas } = await untilSetWhole(set);
+    await kill(alpha);
+    // Sentinel has it write its configuration anew.
+    await untilAlphaAmong(set, betas);
+    const files = [...betas.map((beta) => join(beta.dir, "rekindle.conf"))];
+    for (const path of [...files, ...set.sentinels.map(({ dir }) => join(dir, "sentinel.conf"))]) {
+      expect(readFileSync(path, "utf8")).toContain("very secret");
+      expect(statSync(path).mode & 0o077, path).toBe(0);
+    }
   });
 
   it("takes a password of any bytes, on both sides", async () => {

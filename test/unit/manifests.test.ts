@@ -53,7 +53,7 @@ function primitiveFaults(value: unknown, type: string, path: string): readonly s
   return typeof value === type ? [] : [`${path} is a ${typeof value}, not a ${type}`];
 }
 
-describe.each(["deployment.yaml", "statefulset.yaml"])("%s", (file) => {
+describe.each(["deployment.yaml", "statefulset.yaml", "sentinel.yaml"])("%s", (file) => {
   const manifests = read(file);
 
   test("every object and field is known to a current Kubernetes", () => {

@@ -73,6 +73,7 @@ const sentinel = (
       : {
           state: "knows",
           alpha: { host: addressOf(named).ip, port: 6379 },
+          promoted: undefined,
           epoch: 1,
           flags: flags.split(","),
           isContent,

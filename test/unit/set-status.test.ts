@@ -40,6 +40,7 @@ const sentinel = (ordinal: number, named?: number, betas = 0): SentinelView => (
       : {
           state: "knows",
           alpha: { host: addressOf(named).ip, port: 6379 },
+          promoted: undefined,
           epoch: 1,
           flags: ["master"],
           isContent: true,
