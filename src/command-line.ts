@@ -5,11 +5,11 @@ import yargs, { type Argv } from "yargs";
 import * as cluster from "./commands/cluster.ts";
 import * as down from "./commands/down.ts";
 import * as drain from "./commands/drain.ts";
-import * as label from "./commands/label.ts";
 import * as replication from "./commands/replication.ts";
 import * as sentinel from "./commands/sentinel.ts";
 import * as sidecar from "./commands/sidecar.ts";
 import * as status from "./commands/status.ts";
+import * as tend from "./commands/tend.ts";
 import * as up from "./commands/up.ts";
 import { messageOf, RekindleError } from "./errors.ts";
 import { type Described, environmentOf, type Flags, flagOf } from "./settings.ts";
@@ -39,11 +39,6 @@ const verbs: readonly Verb[] = [
     ...sentinel,
   },
   {
-    name: "label",
-    describe: "label the pods of a set alpha or beta; Sentinel runs it when the alpha changes",
-    ...label,
-  },
-  {
     name: "drain",
     describe: "hand this node's slots over and have the others forget it: a pod's preStop hook",
     ...drain,
@@ -52,6 +47,12 @@ const verbs: readonly Verb[] = [
     name: "sidecar",
     describe: "stay beside the server and mend what no starting node would",
     ...sidecar,
+  },
+  {
+    name: "tend",
+    describe:
+      "label the pods of a set with their roles, have Sentinels forget who is gone; Sentinel runs it",
+    ...tend,
   },
   {
     name: "status",

@@ -14,6 +14,7 @@ import { readCredentials, readTls, tlsPaths } from "../redis/secrets.ts";
 import { findServer } from "../redis/server.ts";
 import { decideWhatToWatch } from "../sentinel/boot.ts";
 import { renderSentinelConfiguration } from "../sentinel/configuration.ts";
+import { renderEventScript } from "../sentinel/event-script.ts";
 import {
   majorityOf,
   readSentinelSettings,
@@ -21,10 +22,8 @@ import {
   sentinelSettingDescriptions,
 } from "../sentinel/settings.ts";
 import { parseState } from "../sentinel/state.ts";
-import { renderSwitchScript } from "../sentinel/switch-script.ts";
 import type { Flags } from "../settings.ts";
 import { version } from "../version.ts";
-import { descriptions as labelDescriptions } from "./label.ts";
 import {
   becomeWithin,
   endOnSignals,
@@ -34,6 +33,7 @@ import {
   type Start,
 } from "./start-server.ts";
 import { findSurroundings, type Surroundings } from "./surroundings.ts";
+import { descriptions as tendDescriptions } from "./tend.ts";
 
 export const descriptions = sentinelSettingDescriptions;
 
@@ -104,26 +104,21 @@ async function prepare(
     port: sentinelPort,
     downAfterMs: settings.downAfter,
     failoverTimeoutMs: settings.failoverTimeout,
-    onSwitch: writeSwitchScript(settings, flags, dir),
+    eventScript: writeEventScript(flags, dir),
     credentials,
     tls: tlsPaths(settings),
   });
   return finishStart({ dir, server, configurationFile }, configuration, address, log, {
     more: ["--sentinel"],
-    keepsSettings: settings.roleLabel !== undefined,
+    keepsSettings: true,
   });
 }
 
-/** @returns where it is; undefined where no labels are to be kept. */
-function writeSwitchScript(
-  { roleLabel }: SentinelSettings,
-  flags: Flags,
-  dir: string,
-): string | undefined {
-  if (roleLabel === undefined) return undefined;
-  const path = join(dir, "label-pods");
-  const known = Object.entries(flags).filter(([name]) => name in labelDescriptions);
-  writeWhole(path, renderSwitchScript(process.execPath, Object.fromEntries(known)), 0o700);
+/** @returns where it is. */
+function writeEventScript(flags: Flags, dir: string): string {
+  const path = join(dir, "on-event");
+  const known = Object.entries(flags).filter(([name]) => name in tendDescriptions);
+  writeWhole(path, renderEventScript(process.execPath, Object.fromEntries(known)), 0o700);
   return path;
 }
 

@@ -118,6 +118,7 @@ export function discoverKubernetes(options: KubernetesOptions): KubernetesDiscov
   }
 
   return {
+    knowsWhoIsGone: true,
     async find() {
       try {
         store ??= await openStore();

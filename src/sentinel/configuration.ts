@@ -16,8 +16,8 @@ export interface SentinelOptions {
   readonly port: number;
   readonly downAfterMs: number;
   readonly failoverTimeoutMs: number;
-  /** What Sentinel runs when the alpha has changed. */
-  readonly onSwitch: string | undefined;
+  /** What Sentinel runs when something has happened. */
+  readonly eventScript: string;
   readonly credentials: Credentials;
   readonly tls: { readonly cert: string; readonly key: string; readonly ca: string } | undefined;
 }
@@ -42,9 +42,8 @@ export function renderSentinelConfiguration(options: SentinelOptions): string {
       : []),
     `sentinel monitor ${set} ${alpha.host} ${alpha.port} ${quorum}`,
     ...credentialLines(set, options.credentials),
-    ...(options.onSwitch === undefined
-      ? []
-      : [`sentinel client-reconfig-script ${set} ${quoteArgument(options.onSwitch)}`]),
+    `sentinel client-reconfig-script ${set} ${quoteArgument(options.eventScript)}`,
+    `sentinel notification-script ${set} ${quoteArgument(options.eventScript)}`,
     `sentinel down-after-milliseconds ${set} ${options.downAfterMs}`,
     `sentinel failover-timeout ${set} ${options.failoverTimeoutMs}`,
     `sentinel parallel-syncs ${set} 1`,

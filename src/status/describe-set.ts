@@ -103,19 +103,12 @@ function sentinelProblems(
   alpha: ServerPeer | undefined,
 ): readonly string[] {
   const answering = sentinels.filter(({ seen }) => seen.state === "knows").length;
-  const known = Math.max(
-    0,
-    ...sentinels.map(({ seen }) => (seen.state === "knows" ? seen.betas : 0)),
-  );
-  const betas = peers.filter(({ seen }) => seen.state === "server" && seen.role === "beta").length;
-  const isSeen = peers.some(({ seen }) => seen.state === "silent");
   const isMinority = answering <= sentinels.length / 2;
   return [
     ...(isMinority ? ["no majority of Sentinels answers: a lost alpha would not be replaced"] : []),
-    // One that does not answer is told of by its name.
-    ...(known > betas && !isSeen
-      ? [`the Sentinels know ${known} betas, and ${betas} ${betas === 1 ? "answers" : "answer"}`]
-      : []),
+    ...[...findStrangers(sentinels, peers)].map(
+      (stranger) => `the Sentinels still list the beta ${stranger}, and no node is there`,
+    ),
     ...sentinels.flatMap(({ name, seen }): string[] => {
       if (seen.state === "knows-nothing") return [`the Sentinel ${name} watches no alpha`];
       if (seen.state !== "knows") return [`the Sentinel ${name} does not answer: ${seen.why}`];
@@ -124,6 +117,18 @@ function sentinelProblems(
     }),
   ];
 }
+
+/** Where Sentinels know betas of, and no node is. */
+const findStrangers = (
+  sentinels: readonly SentinelView[],
+  peers: readonly PeerView[],
+): ReadonlySet<string> =>
+  new Set(
+    sentinels
+      .flatMap(({ seen }) => (seen.state === "knows" ? seen.betas : []))
+      .filter((beta) => !peers.some((peer) => isAt(peer, beta)))
+      .map(hostAndPort),
+  );
 
 function findSetWarnings(
   servers: readonly ServerPeer[],

@@ -27,7 +27,8 @@ export interface SetUnderTest extends AsyncDisposable {
   readonly nodes: readonly NodeUnderTest[];
   readonly sentinels: readonly NodeUnderTest[];
   readonly access: AskOptions;
-  bootNode(node: NodeUnderTest): void;
+  /** @param peers whom it finds: all nodes of the set. */
+  bootNode(node: NodeUnderTest, peers?: readonly NodeUnderTest[]): void;
   bootSentinel(sentinel: NodeUnderTest): void;
   bootAll(): void;
   /** `rekindle status` from a node. */
@@ -54,8 +55,8 @@ export function createSet(firstPort: number, options: SetOptions = {}): SetUnder
   const secret = options.password
     ? ["--password-file", writeSecret(group.root, options.password)]
     : [];
-  const found = () => [
-    ...["--peers", peersOf(nodes), "--sentinels", peersOf(sentinels)],
+  const found = (peers: readonly NodeUnderTest[]) => [
+    ...["--peers", peersOf(peers), "--sentinels", peersOf(sentinels)],
     ...["--server", server, "--peer-wait", "3s", "--log-format", "json", ...secret],
   ];
   const set: SetUnderTest = {
@@ -63,15 +64,15 @@ export function createSet(firstPort: number, options: SetOptions = {}): SetUnder
     nodes,
     sentinels,
     access: options.password ? { password: Buffer.from(options.password) } : {},
-    bootNode(node) {
+    bootNode(node, peers = nodes) {
       const own = ["--port", `${node.port}`, "--dir", node.dir, "--config", config];
-      launch(node, ["replication", ...found(), ...own, ...(options.flags ?? [])]);
+      launch(node, ["replication", ...found(peers), ...own, ...(options.flags ?? [])]);
     },
     bootSentinel(sentinel) {
       mkdirSync(sentinel.dir, { recursive: true });
       const port = ["--sentinel-port", `${sentinel.port}`, "--address", "127.0.0.1"];
       const timers = ["--down-after", `${downAfterMs}ms`, "--failover-timeout", "5s"];
-      launch(sentinel, ["sentinel", ...found(), "--dir", sentinel.dir, ...port, ...timers]);
+      launch(sentinel, ["sentinel", ...found(nodes), "--dir", sentinel.dir, ...port, ...timers]);
     },
     bootAll() {
       for (const node of nodes) set.bootNode(node);

@@ -1,6 +1,11 @@
 /** What a person is told of a set: one alpha, its betas, the Sentinels. */
 import { describe, expect, test } from "vitest";
-import type { PeerView, RunningServer, SentinelView } from "../../src/replication/types.ts";
+import type {
+  Acquaintance,
+  PeerView,
+  RunningServer,
+  SentinelView,
+} from "../../src/replication/types.ts";
 import { describeSet } from "../../src/status/describe-set.ts";
 import { renderSet } from "../../src/status/render-set.ts";
 
@@ -18,6 +23,9 @@ const node = (ordinal: number, more: Partial<RunningServer> = {}): PeerView => (
     role: "beta",
     offset: 1_000,
     keys: 12,
+    history: "",
+    backlogFrom: 0,
+    formerHistory: { id: "", endsAt: -1 },
     betas: [],
     alphaAt: { host: addressOf(0).ip, port: 6379 },
     inSync: true,
@@ -31,7 +39,11 @@ const silent = (ordinal: number): PeerView => ({
   address: addressOf(ordinal),
   seen: { state: "silent", why: "nothing listens there yet" },
 });
-const sentinel = (ordinal: number, named?: number, betas = 0): SentinelView => ({
+const sentinel = (
+  ordinal: number,
+  named?: number,
+  betas: readonly Acquaintance[] = [],
+): SentinelView => ({
   name: `10.0.0.${ordinal + 1}:26379`,
   address: addressOf(ordinal, 26_379),
   seen:
@@ -45,6 +57,8 @@ const sentinel = (ordinal: number, named?: number, betas = 0): SentinelView => (
           flags: ["master"],
           isContent: true,
           betas,
+          sinceInfoMs: 0,
+          others: [],
         },
 });
 const all = (named: number) => [0, 1, 2].map((one) => sentinel(one, named));
@@ -109,9 +123,14 @@ describe("what is wrong is said in words", () => {
     ]);
   });
   test("a beta that only the Sentinels still know", () => {
-    const knowing = [0, 1, 2].map((one) => sentinel(one, 0, 2));
+    const betas = [1, 8].map((one) => ({
+      host: `10.0.0.${one + 1}`,
+      port: 6379,
+      isDown: one === 8,
+    }));
+    const knowing = [0, 1, 2].map((one) => sentinel(one, 0, betas));
     expect(problemsOf([alpha(0), node(1)], knowing)).toEqual([
-      "the Sentinels know 2 betas, and 1 answers",
+      "the Sentinels still list the beta 10.0.0.9:6379, and no node is there",
     ]);
   });
   test("nobody answers", () => {
