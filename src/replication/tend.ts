@@ -128,8 +128,7 @@ function createForgetting(observer: Observer, set: string, log: Log) {
       const connection = address && observer.connectionTo(address);
       const [reply] = (await connection?.send([["SENTINEL", "RESET", pattern]])) ?? [];
       if (reply instanceof ReplyError) throw reply;
-      if (reply === 1)
-        log.info("action", `${name} looks around anew`, { reason, report: "Forgot" });
+      if (reply === 1) log.info("action", reason, { report: "Forgot" });
     } catch (thrown) {
       log.warn("action", `${name} forgets nobody: ${messageOf(thrown)}`);
     }
