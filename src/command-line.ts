@@ -59,8 +59,12 @@ const verbs: readonly Verb[] = [
     describe: "show a cluster: shards, lag, and what is wrong in words",
     ...status,
   },
-  { name: "up", describe: "start a local cluster of real nodes", ...up },
-  { name: "down", describe: "end a local cluster", ...down },
+  {
+    name: "up",
+    describe: "start a local cluster, or a set under Sentinel, of real servers",
+    ...up,
+  },
+  { name: "down", describe: "end a local cluster or set", ...down },
 ];
 
 /** @returns the exit code of the verb that ran. */

@@ -29,6 +29,8 @@ export function renderSentinelConfiguration(options: SentinelOptions): string {
   return `${[
     "# Written by Rekindle at every start, and by Sentinel itself in between; changes made here are lost.",
     `port ${tls ? 0 : port}`,
+    // Where it announces one of these, nobody else could reach it; nor should they.
+    ...(ip === "::1" || ip.startsWith("127.") ? [`bind ${ip}`] : []),
     ...(tls ? tlsLines(port, tls) : []),
     `dir ${quoteArgument(options.dir)}`,
     "daemonize no",

@@ -5,7 +5,6 @@ import { busPortDistance, formatAddress, sameAddress } from "../address.ts";
 import type { Peer } from "../discovery/discovery.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
 import { createObserver } from "../replication/observe.ts";
-import { findSentinels, type SentinelPlaces } from "../replication/sentinels.ts";
 import type { PeerView, SentinelView } from "../replication/types.ts";
 
 export interface SetView {
@@ -18,10 +17,11 @@ export interface SetReader {
   close(): void;
 }
 
+/** @param findSentinels of these nodes. */
 export function createSetReader(
   options: ConnectOptions,
   set: string,
-  places: SentinelPlaces,
+  findSentinels: (nodes: readonly Peer[]) => Promise<readonly Peer[]>,
 ): SetReader {
   const observer = createObserver(options, set);
   return {
@@ -33,8 +33,7 @@ export function createSetReader(
         if (others.length > 0) peers = withoutTwins([...peers, ...(await observer.look(others))]);
       }
       const nodes = peers.flatMap(({ name, address }) => (address ? [{ name, address }] : []));
-      const sentinels = await findSentinels({ self: undefined, others: nodes }, places);
-      return { peers, sentinels: await observer.lookAtSentinels(sentinels) };
+      return { peers, sentinels: await observer.lookAtSentinels(await findSentinels(nodes)) };
     },
     close: observer.close,
   };
