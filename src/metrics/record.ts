@@ -92,8 +92,16 @@ export function openRecord(dir: string, verb: string, log: Log): Recorder {
 
 /** What all verbs have kept in a folder. */
 export function readRecords(dir: string): Series {
-  const files = readdirSync(dir).filter((file) => /^rekindle-[a-z]+\.prom$/.test(file));
+  const files = listRecords(dir);
   return new Map(files.flatMap((file) => [...(readRecord(join(dir, file)) ?? [])]));
+}
+
+function listRecords(dir: string): readonly string[] {
+  try {
+    return readdirSync(dir).filter((file) => /^rekindle-[a-z]+\.prom$/.test(file));
+  } catch {
+    return []; // Gone from under us: then nothing is kept there.
+  }
 }
 
 function readRecord(path: string): Map<string, number> | undefined {

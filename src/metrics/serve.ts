@@ -20,8 +20,8 @@ export interface ServeOptions {
   readonly series: () => Series;
 }
 
-/** Less than Prometheus' own ten seconds: an exporter that hangs must not take our figures with it. */
-const exporterDeadlineMs = 5_000;
+/** Less than Prometheus' own ten seconds: an exporter that hangs must not take our figures with it. More than the exporter's five. */
+const exporterDeadlineMs = 8_000;
 const requestDeadlineMs = 5_000;
 const connectionsMax = 32;
 const plainText = { "content-type": "text/plain; version=0.0.4; charset=utf-8" };

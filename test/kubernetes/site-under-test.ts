@@ -1,5 +1,5 @@
 /**
- * One cluster of a test: a namespace with one of the manifests as it is shipped, but for the image's name.
+ * One cluster of a test: a namespace with one of the manifests as it is shipped, but for the images' names.
  */
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -80,7 +80,7 @@ export async function createSite({ manifest, edit, isAwaited = true }: SiteOptio
     const shipped = readManifest(manifest);
     for (const object of shipped) object.metadata = { ...object.metadata, namespace };
     for (const container of containersOf(shipped)) {
-      container.image = inject("testImages").image;
+      container.image = testImageOf(container.image);
       // Room on a small machine, where pods of an earlier test are still ending; the limits are as shipped.
       container.resources.requests.cpu = "10m";
     }
@@ -96,8 +96,15 @@ export async function createSite({ manifest, edit, isAwaited = true }: SiteOptio
   }
 }
 
+/** Of Rekindle's image and the exporter's. */
+function testImageOf(shipped: string): string {
+  const { image, metrics } = inject("testImages");
+  return shipped.startsWith("rekindle:") ? image : metrics;
+}
+
 interface Container {
-  image?: string;
+  name: string;
+  image: string;
   resources: { requests: { cpu: string } };
   env?: { name: string; value: string }[];
   args?: string[];
@@ -147,6 +154,9 @@ export const isReady = (pod: V1Pod): boolean =>
   pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ===
   true;
 export const nameOf = (pod: V1Pod): string => pod.metadata?.name ?? "";
+/** The state of its server's container; Kubernetes sorts them by name. */
+export const serverOf = (pod: V1Pod) =>
+  pod.status?.containerStatuses?.find(({ name }) => name === "redis");
 export const addressOf = (pod: V1Pod): string => pod.status?.podIP ?? "";
 
 function openSite(namespace: string): Site {
@@ -206,7 +216,7 @@ function openSite(namespace: string): Site {
       });
     },
     async kill(pod) {
-      killContainer(pod.status?.containerStatuses?.[0]?.containerID ?? "");
+      killContainer(serverOf(pod)?.containerID ?? "");
     },
     async scale(replicas) {
       const { spec, ...rest } = await apps.readNamespacedDeploymentScale(workload);
@@ -217,7 +227,9 @@ function openSite(namespace: string): Site {
     },
     async setImage(image) {
       const body = await apps.readNamespacedDeployment(workload);
-      for (const container of body.spec?.template.spec?.containers ?? []) container.image = image;
+      const containers = body.spec?.template.spec?.containers ?? [];
+      for (const container of containers)
+        if (container.image?.startsWith("rekindle:")) container.image = image;
       await apps.replaceNamespacedDeployment({ ...workload, body });
     },
     redis: (pod, ...command) =>
@@ -228,7 +240,7 @@ function openSite(namespace: string): Site {
         "redis-cli",
         ...command,
       ]),
-    log: (pod) => core.readNamespacedPodLog({ name: nameOf(pod), namespace }),
+    log: (pod) => core.readNamespacedPodLog({ name: nameOf(pod), namespace, container: "redis" }),
     async events() {
       const { items } = await core.listNamespacedEvent({ namespace });
       return items
