@@ -9,7 +9,7 @@ interface Family {
   readonly help: string;
 }
 
-const families = {
+export const families = {
   rekindle_build_info: {
     type: "gauge",
     help: "1 for the version of Rekindle with which the verb acted last.",
