@@ -5,7 +5,7 @@
  * One process a verb and folder writes at a time, so there is no lock. Figures are worth no boot: a file that cannot be read
  * is started anew, one that cannot be written is left.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { messageOf } from "../errors.ts";
 import { writeWhole } from "../files.ts";
@@ -90,18 +90,10 @@ export function openRecord(dir: string, verb: string, log: Log): Recorder {
   };
 }
 
-/** What all verbs have kept in a folder. */
+/** What all verbs have kept in a folder, or in one within it: a Sentinel's may lie there. */
 export function readRecords(dir: string): Series {
-  const files = listRecords(dir);
+  const files = globSync(["rekindle-*.prom", "*/rekindle-*.prom"], { cwd: dir });
   return new Map(files.flatMap((file) => [...(readRecord(join(dir, file)) ?? [])]));
-}
-
-function listRecords(dir: string): readonly string[] {
-  try {
-    return readdirSync(dir).filter((file) => /^rekindle-[a-z]+\.prom$/.test(file));
-  } catch {
-    return []; // Gone from under us: then nothing is kept there.
-  }
 }
 
 function readRecord(path: string): Map<string, number> | undefined {

@@ -92,3 +92,10 @@ test("records of several verbs are one text, in which each family is explained o
   );
   expect(parseSeries(text)).toEqual(readRecords(dir));
 });
+
+test("a Sentinel's folder within the node's is read too; a folder that is gone is one with nothing in it", () => {
+  mkdirSync(join(dir, "sentinel"));
+  openRecord(join(dir, "sentinel"), "sentinel", log).booted("server");
+  expect([...readRecords(dir).keys()].join()).toContain('{verb="sentinel",outcome="server"}');
+  expect(readRecords(join(dir, "nowhere")).size).toBe(0);
+});
