@@ -1,7 +1,6 @@
 /**
  * `rekindle sidecar`: one optional process beside the server, for what no boot would do.
  */
-
 import { once } from "node:events";
 import { accessSync, constants } from "node:fs";
 import { isIP } from "node:net";
@@ -72,7 +71,7 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
   );
   record.log.info("start", `rekindle ${version} sidecar`, {
     heal: settings.heal,
-    metrics: settings.metrics,
+    metrics: settings.metrics?.port,
   });
   const server =
     settings.metrics &&
