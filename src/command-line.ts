@@ -45,7 +45,7 @@ const verbs: readonly Verb[] = [
   },
   {
     name: "sidecar",
-    describe: "stay beside the server and mend what no starting node would",
+    describe: "stay beside the server: mend what no starting node would, serve metrics, or both",
     ...sidecar,
   },
   {

@@ -9,6 +9,7 @@ import { discoveryOf } from "../cluster/settings.ts";
 import { ownAddresses, type Peer, soleOwnAddress } from "../discovery/discovery.ts";
 import { readIfThere, writeWhole } from "../files.ts";
 import { createLog, type Log } from "../log.ts";
+import { openRecord } from "../metrics/record.ts";
 import { requireFreePorts } from "../redis/ports.ts";
 import { readCredentials, readTls, tlsPaths } from "../redis/secrets.ts";
 import { findServer } from "../redis/server.ts";
@@ -43,17 +44,18 @@ const askDeadlineMs = 1_000;
 export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise<number> {
   endOnSignals();
   const settings = await readOrTell(readSentinelSettings, flags, environment);
-  const plainLog = createLog(settings.logLevel, settings.logFormat);
+  const log = createLog(settings.logLevel, settings.logFormat);
+  const record = openRecord(settings.dir, "sentinel", log);
   const quorum = settings.quorum ?? majorityOf(settings.count);
-  plainLog.info("start", `rekindle ${version} sentinel`, {
+  record.log.info("start", `rekindle ${version} sentinel`, {
     dir: resolve(settings.dir),
     discovery: discoveryOf(settings, environment),
     quorum: `${quorum} of ${settings.count}`,
   });
-  warnOfCount(settings.count, plainLog);
+  warnOfCount(settings.count, record.log);
   const around = { ...settings, busPort: undefined, onNewTemplate: "join" } as const;
-  const surroundings = await findSurroundings(around, environment, plainLog, "sentinel", true);
-  return becomeWithin(surroundings, environment, () =>
+  const surroundings = await findSurroundings(around, environment, record.log, "sentinel", true);
+  return becomeWithin(surroundings, environment, record, () =>
     prepare(settings, flags, quorum, environment, surroundings),
   );
 }

@@ -3,6 +3,7 @@
  */
 import { exitCodes } from "../errors.ts";
 import { createLog } from "../log.ts";
+import { openRecord } from "../metrics/record.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
 import { peerDescriptions, roleLabel, sentinelDescriptions } from "../replication/settings.ts";
 import { tend } from "../replication/tend.ts";
@@ -11,6 +12,7 @@ import { duration, type Flags, readSettings } from "../settings.ts";
 import { connectionDescriptions, findSurroundings } from "./surroundings.ts";
 
 export const descriptions = {
+  dir: sentinelSettingDescriptions.dir,
   count: sentinelSettingDescriptions.count,
   ...sentinelDescriptions,
   ...peerDescriptions,
@@ -37,8 +39,8 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
     onNewTemplate: "join",
     peerWait: deadlineMs,
   } as const;
-  const plainLog = createLog(settings.logLevel, settings.logFormat);
-  const surroundings = await findSurroundings(around, environment, plainLog, "tend", true);
+  const record = openRecord(settings.dir, "tend", createLog(settings.logLevel, settings.logFormat));
+  const surroundings = await findSurroundings(around, environment, record.log, "tend", true);
   const { discovery, log, markAlpha } = surroundings;
   try {
     const { isDone, reason } = await tend({

@@ -99,7 +99,9 @@ async function tryOnce(
   if (sentinel === undefined) return late("no Sentinel answers that watches this alpha");
   const { address, set, log } = options;
   const hold = await holdWrites(connections, address);
-  log.info("action", "writes are held back until the betas have everything");
+  log.info("action", "writes are held back until the betas have everything", {
+    report: "HandingOver",
+  });
   const callOff = async (why: string): Promise<Outcome> => {
     await hold.release();
     log.warn("action", `the hand-over is called off: ${why}`);

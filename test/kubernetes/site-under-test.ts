@@ -1,5 +1,5 @@
 /**
- * One cluster of a test: a namespace with one of the manifests as it is shipped, but for the image's name.
+ * One cluster of a test: a namespace with one of the manifests as it is shipped, but for the images' names.
  */
 import { readFileSync } from "node:fs";
 import { loadAllYaml } from "@kubernetes/client-node";
@@ -76,7 +76,7 @@ export async function createSite({ manifest, edit, isAwaited = true }: SiteOptio
     const shipped = readManifest(manifest);
     for (const object of shipped) object.metadata = { ...object.metadata, namespace };
     for (const container of containersOf(shipped)) {
-      container.image = inject("testImages").image;
+      container.image = testImageOf(container.image);
       // Room on a small machine, where pods of an earlier test are still ending; the limits are as shipped.
       container.resources.requests.cpu = "10m";
     }
@@ -92,8 +92,15 @@ export async function createSite({ manifest, edit, isAwaited = true }: SiteOptio
   }
 }
 
+/** Of Rekindle's image and the exporter's. */
+function testImageOf(shipped: string): string {
+  const { image, metrics } = inject("testImages");
+  return shipped.startsWith("rekindle:") ? image : metrics;
+}
+
 interface Container {
-  image?: string;
+  name: string;
+  image: string;
   resources: { requests: { cpu: string } };
   env?: { name: string; value: string }[];
   args?: string[];
@@ -144,6 +151,9 @@ export const isReady = (pod: V1Pod): boolean =>
   pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ===
   true;
 export const nameOf = (pod: V1Pod): string => pod.metadata?.name ?? "";
+/** The state of its server's container; Kubernetes sorts them by name. */
+export const serverOf = (pod: V1Pod) =>
+  pod.status?.containerStatuses?.find(({ name }) => name === "redis");
 export const addressOf = (pod: V1Pod): string => pod.status?.podIP ?? "";
 
 function openSite(namespace: string, manifest: SiteOptions["manifest"]): Site {
@@ -224,7 +234,8 @@ function openSite(namespace: string, manifest: SiteOptions["manifest"]): Site {
     },
     async setImage(image) {
       const workload = await readWorkload();
-      for (const container of containersOf([workload])) container.image = image;
+      for (const container of containersOf([workload]))
+        if (container.image?.startsWith("rekindle:")) container.image = image;
       await objects.replace(workload);
     },
     redis: (pod, ...command) =>
