@@ -80,6 +80,7 @@ export async function createSite({ manifest, edit, isAwaited = true }: SiteOptio
       // Room on a small machine, where pods of an earlier test are still ending; the limits are as shipped.
       container.resources.requests.cpu = "10m";
     }
+    for (const { spec } of podTemplatesOf(shipped)) spec.terminationGracePeriodSeconds = 20;
     edit?.(shipped);
     for (const object of shipped) await objects.create(object);
     // Without limits, to ask the nodes from.
@@ -107,13 +108,21 @@ interface Container {
 }
 
 interface Workload extends KubernetesObject {
-  spec: { replicas: number; template: { spec: { containers: Container[] } } };
+  spec: { replicas: number; template: PodTemplate };
 }
 
-export const containersOf = (all: readonly KubernetesObject[]): Container[] =>
+interface PodTemplate {
+  // A kubelet of 1.20 now and then takes all of it to notice that the containers have ended.
+  spec: { containers: Container[]; terminationGracePeriodSeconds: number };
+}
+
+const podTemplatesOf = (all: readonly KubernetesObject[]): PodTemplate[] =>
   all
     .filter(({ kind }) => kind === "Deployment" || kind === "StatefulSet")
-    .flatMap((one) => (one as Workload).spec.template.spec.containers);
+    .map((one) => (one as Workload).spec.template);
+
+export const containersOf = (all: readonly KubernetesObject[]): Container[] =>
+  podTemplatesOf(all).flatMap(({ spec }) => spec.containers);
 
 export const idlePod = (name: string, namespace: string): KubernetesObject =>
   clientPod(name, namespace, inject("testImages").image, ["sleep", "infinity"]);
