@@ -42,6 +42,7 @@ async function untilWriteServiceFollows(): Promise<number> {
     "a write through the Service",
     () => throughService("redis-write", "SET", "through", "service"),
     (said) => said === "OK",
+    90_000,
   );
   return performance.now() - startedAt;
 }
@@ -94,6 +95,23 @@ async function untilNobodyDeadIsListed(): Promise<void> {
 function expectNothingLost({ failures, lost, wrongReads, writes }: Summary): void {
   expect({ failures, lost, wrongReads }).toEqual({ failures: [], lost: 0, wrongReads: 0 });
   expect(writes).toBeGreaterThan(300);
+}
+
+/**
+ * The alpha's pod takes a Sentinel with it, and the two that are left may vote each for itself: Sentinel's own lottery, after which
+ * they try again. @returns how much longer that may take.
+ */
+async function splitVoteMs(): Promise<number> {
+  const logs = await Promise.all(
+    (await site.pods()).map((pod) =>
+      core.readNamespacedPodLog({
+        name: nameOf(pod),
+        namespace: site.namespace,
+        container: "sentinel",
+      }),
+    ),
+  );
+  return logs.join("").includes("-failover-abort-not-elected") ? 70_000 : 0;
 }
 
 const longestPause = ({ pauses }: Summary): number => Math.max(...pauses.map(({ ms }) => ms));
@@ -164,8 +182,9 @@ onKubernetes(
     await site.waitUntilWhole();
     const summary = await load.end();
     expect(summary.lost).toBeLessThan(summary.writes / 100);
-    expect(longestPause(summary)).toBeLessThan(downAfterMs + 2_000 + clientMs);
-    expect(followedMs).toBeLessThan(downAfterMs + 2_000 + clientMs);
+    const limitMs = downAfterMs + 2_000 + clientMs + (await splitVoteMs());
+    expect(longestPause(summary)).toBeLessThan(limitMs);
+    expect(followedMs).toBeLessThan(limitMs);
     expect(await betas()).toContain(nameOf(alpha));
     await untilNobodyDeadIsListed();
   },
