@@ -27,11 +27,13 @@ export function createActor(observer: Observer, set: string, log: Log, now: () =
   async function carryOutOne(step: Step): Promise<void> {
     const said = describeStep(step);
     if (now() - (doneAt.get(said) ?? Number.NEGATIVE_INFINITY) < repeatMs[step.kind]) return;
-    doneAt.set(said, now());
     const { address } = step.at;
+    const connection = address && observer.connectionTo(address);
+    // Told by nobody, it is not done: the next look connects again.
+    if (!connection?.open) return log.warn("action", `${said}: not sent: the connection is gone`);
+    doneAt.set(said, now());
     try {
-      const [reply] =
-        (await (address && observer.connectionTo(address))?.send([commandOf(step, set)])) ?? [];
+      const [reply] = await connection.send([commandOf(step, set)]);
       if (reply instanceof ReplyError) log.warn("action", `${said}: ${reply.message}`);
       else log.info("action", said);
     } catch (thrown) {
