@@ -7,10 +7,12 @@ import { join, resolve } from "node:path";
 import { lockFolder } from "../cluster/folder-lock.ts";
 import { discoveryOf } from "../cluster/settings.ts";
 import { ownAddresses, type Peer, soleOwnAddress } from "../discovery/discovery.ts";
+import { RekindleError } from "../errors.ts";
 import { readIfThere, writeWhole } from "../files.ts";
 import { createLog, type Log } from "../log.ts";
+import type { Credentials } from "../redis/connection.ts";
 import { requireFreePorts } from "../redis/ports.ts";
-import { readCredentials, readTls, tlsPaths } from "../redis/secrets.ts";
+import { readCredentials, readTls } from "../redis/secrets.ts";
 import { findServer } from "../redis/server.ts";
 import { decideWhatToWatch } from "../sentinel/boot.ts";
 import { renderSentinelConfiguration } from "../sentinel/configuration.ts";
@@ -32,6 +34,7 @@ import {
   readOrTell,
   requireWritable,
   type Start,
+  tlsOptions,
 } from "./start-server.ts";
 import { findSurroundings, type Surroundings } from "./surroundings.ts";
 
@@ -76,6 +79,7 @@ async function prepare(
 ): Promise<Start> {
   const { set, sentinelPort, peerWait } = settings;
   const credentials = readCredentials(settings, environment);
+  refuseZeroByte(credentials);
   const dir = resolve(settings.dir);
   const server = findServer(settings.server, environment.PATH ?? "");
   requireWritable(dir);
@@ -106,12 +110,22 @@ async function prepare(
     failoverTimeoutMs: settings.failoverTimeout,
     onSwitch: writeSwitchScript(settings, flags, dir),
     credentials,
-    tls: tlsPaths(settings),
+    tls: tlsOptions(settings),
   });
   return finishStart({ dir, server, configurationFile }, configuration, address, log, {
     more: ["--sentinel"],
     keepsSettings: settings.roleLabel !== undefined,
   });
+}
+
+/** It would be sent up to there (`sentinelSendAuthIfNeeded` takes it for a C string), and refused by every node. */
+function refuseZeroByte({ password }: Credentials): void {
+  if (!password?.includes(0)) return;
+  throw new RekindleError(
+    "configuration",
+    "the password holds a zero byte, which Sentinel cannot send",
+    { hint: "choose one without" },
+  );
 }
 
 /** @returns where it is; undefined where no labels are to be kept. */

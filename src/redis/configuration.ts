@@ -77,16 +77,9 @@ function ownedDirectives(options: ServerOptions): ReadonlyMap<string, string> {
     ...(mode.kind === "cluster"
       ? clusterDirectives(options, mode)
       : replicationDirectives(options, mode)),
+    ...renderTls(tls, port),
+    ...(tls && mode.kind === "cluster" ? ([["tls-cluster", "yes"]] as const) : []),
   ]);
-  if (tls) {
-    owned.set("tls-port", `${port}`);
-    if (mode.kind === "cluster") owned.set("tls-cluster", "yes");
-    owned.set("tls-replication", "yes");
-    owned.set("tls-cert-file", quoteArgument(tls.cert));
-    owned.set("tls-key-file", quoteArgument(tls.key));
-    owned.set("tls-ca-cert-file", quoteArgument(tls.ca));
-    owned.set("tls-auth-clients", { required: "yes", optional: "optional", no: "no" }[tls.clients]);
-  }
   const password = credentials.password && quoteArgument(credentials.password);
   if (password !== undefined) {
     owned.set("masterauth", password);
@@ -94,6 +87,22 @@ function ownedDirectives(options: ServerOptions): ReadonlyMap<string, string> {
     else owned.set("masteruser", quoteArgument(credentials.user));
   }
   return owned;
+}
+
+/** None without TLS. */
+export function renderTls(
+  tls: ServerOptions["tls"],
+  port: number,
+): readonly (readonly [string, string])[] {
+  if (tls === undefined) return [];
+  return [
+    ["tls-port", `${port}`],
+    ["tls-replication", "yes"],
+    ["tls-cert-file", quoteArgument(tls.cert)],
+    ["tls-key-file", quoteArgument(tls.key)],
+    ["tls-ca-cert-file", quoteArgument(tls.ca)],
+    ["tls-auth-clients", { required: "yes", optional: "optional", no: "no" }[tls.clients]],
+  ];
 }
 
 function clusterDirectives(

@@ -9,24 +9,17 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type Address, busPortDistance, formatAddress } from "../address.ts";
 import type { Outcome } from "../cluster/drain.ts";
-import type { Peer } from "../discovery/discovery.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { ConnectOptions } from "../redis/connection.ts";
 import { type Connections, openConnections } from "../redis/connections.ts";
 import { parseInfo } from "../redis/info.ts";
-import { ReplyError } from "../redis/resp.ts";
+import { type Electors, type ElectorsOptions, openElectors } from "./electors.ts";
 import { firstReply, type Hold, holdWrites, isEarly } from "./hold-writes.ts";
-import { parseBetas, readSentinel } from "./observe.ts";
+import { parseBetas } from "./observe.ts";
 
-export interface HandOverOptions {
+export interface HandOverOptions extends ElectorsOptions {
   /** Where this node's server listens for us. */
   readonly address: Address;
-  readonly set: string;
-  /** Undefined: one beside each node, at `sentinelPort`. */
-  readonly sentinels: readonly Peer[] | undefined;
-  readonly sentinelPort: number;
-  readonly connect: ConnectOptions;
   readonly log: Log;
   /** Told of the new alpha before this node steps down. Never rejects. */
   readonly onPromoted: (heir: Address) => Promise<void>;
@@ -41,6 +34,7 @@ const lookAgainMs = 50;
 export async function handOver(options: HandOverOptions): Promise<Outcome> {
   const { address, leftMs, log } = options;
   const connections = openConnections(options.connect);
+  const electors = openElectors(options);
   try {
     for (let said = ""; ; ) {
       const own = await readOwn(connections, address);
@@ -48,7 +42,7 @@ export async function handOver(options: HandOverOptions): Promise<Outcome> {
         return { kind: "done", reason: "this node is a beta: it has nothing to hand over" };
       if (!(await options.isAnyStaying()))
         return { kind: "done", reason: "nobody stays to take over: the whole set is stopping" };
-      const outcome = await tryOnce(options, connections, own);
+      const outcome = await tryOnce(options, connections, electors, own);
       if (outcome.kind === "done") return outcome;
       if (outcome.reason !== said) log.info("wait", `waiting: ${outcome.reason}`);
       said = outcome.reason;
@@ -57,6 +51,7 @@ export async function handOver(options: HandOverOptions): Promise<Outcome> {
     }
   } finally {
     connections.close();
+    electors.close();
   }
 }
 
@@ -91,13 +86,16 @@ function parseOwn(text: string): Own {
 async function tryOnce(
   options: HandOverOptions,
   connections: Connections,
+  electors: Electors,
   { betas }: Own,
 ): Promise<Outcome> {
   if (betas.length === 0) return late("no beta follows this alpha");
   if (!betas.every(({ isOnline }) => isOnline)) return late("a beta is yet to copy this alpha");
-  const [sentinel] = await findSentinels(options, connections, betas);
-  if (sentinel === undefined) return late("no Sentinel answers that watches this alpha");
-  const { address, set, log } = options;
+  const { address, log, leftMs } = options;
+  const nodes = [address, ...betas.map((beta) => beta.address)];
+  const elector = await electors.find(nodes);
+  if (elector === undefined) return late("no Sentinel answers that watches this alpha");
+  if (elector.is === "finishing") return late("the Sentinels have yet to finish another failover");
   const hold = await holdWrites(connections, address);
   log.info("action", "writes are held back until the betas have everything");
   const callOff = async (why: string): Promise<Outcome> => {
@@ -108,9 +106,10 @@ async function tryOnce(
   let heir: Address | undefined;
   try {
     if (!(await haveAll(connections, betas, hold))) return await callOff("a beta does not keep up");
-    const refusal = await failOver(connections, sentinel, set);
+    // One that has begun by itself refuses to begin again; whoever it promotes has everything now.
+    const refusal = elector.is === "idle" ? await electors.failOver(elector.at) : undefined;
     if (refusal !== undefined) return await callOff(refusal);
-    heir = await findPromoted(connections, betas, sentinel, set, hold);
+    heir = await findPromoted(connections, betas, () => electors.isElecting(elector.at), hold);
   } catch (thrown) {
     return await callOff(messageOf(thrown));
   }
@@ -122,56 +121,11 @@ async function tryOnce(
   // As a beta it takes no writes; as an alpha again one day it must.
   await hold.release();
   await told;
-  await awaitAgreement(options, connections, betas, heir);
+  await electors.awaitAgreement(heir, nodes, leftMs);
   return { kind: "done", reason: `${formatAddress(heir)} is the alpha now` };
 }
 
 const late = (reason: string): Outcome => ({ kind: "late", reason });
-
-/** Those that would have a majority for it. */
-async function findSentinels(
-  { sentinels, sentinelPort, address, set }: HandOverOptions,
-  connections: Connections,
-  betas: readonly Beta[],
-): Promise<readonly Address[]> {
-  const beside = [address, ...betas.map((beta) => beta.address)].map((at) => ({
-    ...at,
-    port: sentinelPort,
-  }));
-  const all = sentinels?.flatMap((one) => one.address ?? []) ?? beside;
-  const replies = await Promise.all(
-    all.map((at) => firstReply(connections, at, ["SENTINEL", "CKQUORUM", set])),
-  );
-  return all.filter((_, index) => String(replies[index]).startsWith("OK"));
-}
-
-/**
- * Until all Sentinels name the new alpha, and the failover is over: another that begins before would get in its way, and leave
- * a beta that copies the wrong node.
- */
-async function awaitAgreement(
-  options: HandOverOptions,
-  connections: Connections,
-  betas: readonly Beta[],
-  heir: Address,
-): Promise<void> {
-  const sentinels = await findSentinels(options, connections, betas);
-  const isSettled = async (at: Address) => {
-    const seen = readSentinel([
-      await firstReply(connections, at, ["SENTINEL", "MASTER", options.set]),
-    ]);
-    return (
-      seen.state === "knows" &&
-      seen.alpha.host === heir.ip &&
-      seen.alpha.port === heir.port &&
-      !seen.flags.includes("failover_in_progress")
-    );
-  };
-  while (options.leftMs() > 0) {
-    if ((await Promise.all(sentinels.map(isSettled))).every(Boolean)) return;
-    await pause(lookAgainMs);
-  }
-}
 
 async function haveAll(
   connections: Connections,
@@ -190,32 +144,17 @@ async function haveAll(
   return false;
 }
 
-/** @returns why the Sentinel refuses. Where no answer comes, it may be at it: who is promoted tells. */
-async function failOver(
-  connections: Connections,
-  sentinel: Address,
-  set: string,
-): Promise<string | undefined> {
-  const reply = await firstReply(connections, sentinel, ["SENTINEL", "FAILOVER", set]);
-  return reply instanceof ReplyError ? `the Sentinel refuses: ${reply.message}` : undefined;
-}
-
 /** Within half of the time; one that the Sentinels are just about to promote is waited for as long as writes are held back. */
 async function findPromoted(
   connections: Connections,
   betas: readonly Beta[],
-  sentinel: Address,
-  set: string,
+  isUnderWay: () => Promise<boolean>,
   hold: Hold,
 ): Promise<Address | undefined> {
   const isAlpha = async ({ address }: Beta) => {
     const reply = await firstReply(connections, address, ["ROLE"]);
     return Array.isArray(reply) && reply[0] === "master";
   };
-  const isUnderWay = async () =>
-    String(await firstReply(connections, sentinel, ["SENTINEL", "MASTER", set])).includes(
-      "failover_in_progress",
-    );
   do {
     const promoted = await Promise.all(betas.map(isAlpha));
     const heir = betas[promoted.indexOf(true)];

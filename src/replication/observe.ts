@@ -4,9 +4,10 @@
 import type { Address } from "../address.ts";
 import type { Peer } from "../discovery/discovery.ts";
 import type { Connection, ConnectOptions } from "../redis/connection.ts";
-import { openConnections, readFailure } from "../redis/connections.ts";
+import { type Connections, openConnections, readFailure } from "../redis/connections.ts";
 import { parseInfo } from "../redis/info.ts";
 import { type Command, type Reply, ReplyError } from "../redis/resp.ts";
+import { forSentinels } from "./sentinels.ts";
 import type { HostPort, PeerAnswer, PeerView, RunningServer, SentinelView } from "./types.ts";
 import { question, readWaiting } from "./waiting-room.ts";
 
@@ -20,16 +21,18 @@ export interface Observer {
 /** @param set the name under which Sentinel knows the alpha. */
 export function createObserver(options: ConnectOptions, set: string): Observer {
   const connections = openConnections(options);
+  const toSentinels = openConnections(forSentinels(options));
   const usesTls = options.tls !== undefined;
 
   async function ask<T>(
+    over: Connections,
     peer: Peer,
     questions: readonly Command[],
     read: (replies: readonly Reply[]) => T,
   ) {
     if (peer.address === undefined) return { state: "silent", why: peer.waitingFor } as const;
     try {
-      return read(await connections.ask(peer.address, questions));
+      return read(await over.ask(peer.address, questions));
     } catch (thrown) {
       const { state, why } = readFailure(thrown, usesTls);
       return { state, why };
@@ -41,7 +44,8 @@ export function createObserver(options: ConnectOptions, set: string): Observer {
       Promise.all(
         peers.map(async (peer): Promise<PeerView> => {
           const { name, address, pod } = peer;
-          return { name, address, pod, seen: await ask(peer, serverQuestions, readServer) };
+          const seen = await ask(connections, peer, serverQuestions, readServer);
+          return { name, address, pod, seen };
         }),
       ),
     lookAtSentinels: (sentinels) =>
@@ -52,11 +56,14 @@ export function createObserver(options: ConnectOptions, set: string): Observer {
             ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", set],
           ];
           const { name, address } = peer;
-          return { name, address, seen: await ask(peer, questions, readSentinel) };
+          return { name, address, seen: await ask(toSentinels, peer, questions, readSentinel) };
         }),
       ),
-    connectionTo: connections.to,
-    close: connections.close,
+    connectionTo: (address) => connections.to(address) ?? toSentinels.to(address),
+    close() {
+      connections.close();
+      toSentinels.close();
+    },
   };
 }
 

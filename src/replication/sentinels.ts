@@ -7,6 +7,7 @@ import type { Peer, Peers } from "../discovery/discovery.ts";
 import { lookupAll } from "../discovery/dns.ts";
 import { resolveEndpoint } from "../discovery/fixed.ts";
 import { codeOf, messageOf } from "../errors.ts";
+import type { ConnectOptions } from "../redis/connection.ts";
 
 export interface SentinelPlaces {
   /** As host:port. */
@@ -16,6 +17,12 @@ export interface SentinelPlaces {
 }
 
 const lookupDeadlineMs = 2_000;
+
+/** A Sentinel asks for the same password as the nodes do, and knows no user but the default one: before 6.2 there is none. */
+export const forSentinels = (options: ConnectOptions): ConnectOptions => ({
+  ...options,
+  credentials: { ...options.credentials, user: undefined },
+});
 
 export async function findSentinels(
   { self, others }: Peers,

@@ -1,6 +1,7 @@
 /**
  * The sentinel.conf that a Sentinel starts with: its settings anew at every start, and what is still true of what it remembered.
  */
+import { renderTls, type ServerOptions } from "../redis/configuration.ts";
 import type { Credentials } from "../redis/connection.ts";
 import { quoteArgument } from "../redis/user-configuration.ts";
 import type { SentinelState } from "./state.ts";
@@ -19,7 +20,7 @@ export interface SentinelOptions {
   /** What Sentinel runs when the alpha has changed. */
   readonly onSwitch: string | undefined;
   readonly credentials: Credentials;
-  readonly tls: { readonly cert: string; readonly key: string; readonly ca: string } | undefined;
+  readonly tls: ServerOptions["tls"];
 }
 
 /** @returns the text of the file. It may hold the password: write it for its owner only. */
@@ -29,7 +30,8 @@ export function renderSentinelConfiguration(options: SentinelOptions): string {
   return `${[
     "# Written by Rekindle at every start, and by Sentinel itself in between; changes made here are lost.",
     `port ${tls ? 0 : port}`,
-    ...(tls ? tlsLines(port, tls) : []),
+    // Its links to the nodes and to the other Sentinels are TLS by `tls-replication`.
+    ...renderTls(tls, port).map(([name, value]) => `${name} ${value}`),
     `dir ${quoteArgument(options.dir)}`,
     "daemonize no",
     // The others are on other hosts; without a password protected mode would shut them out.
@@ -57,18 +59,6 @@ export function renderSentinelConfiguration(options: SentinelOptions): string {
     `sentinel current-epoch ${currentEpoch}`,
   ].join("\n")}\n`;
 }
-
-const tlsLines = (
-  port: number,
-  { cert, key, ca }: NonNullable<SentinelOptions["tls"]>,
-): readonly string[] => [
-  `tls-port ${port}`,
-  // It speaks TLS to the nodes and to the other Sentinels with this.
-  "tls-replication yes",
-  `tls-cert-file ${quoteArgument(cert)}`,
-  `tls-key-file ${quoteArgument(key)}`,
-  `tls-ca-cert-file ${quoteArgument(ca)}`,
-];
 
 /** For the nodes. The other Sentinels ask for the same password as this one does (`sendAuthIfNeeded`). */
 function credentialLines(set: string, { user, password }: Credentials): readonly string[] {

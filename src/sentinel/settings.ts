@@ -51,6 +51,7 @@ export const sentinelSettingDescriptions = {
   tlsCert: shared.tlsCert,
   tlsKey: shared.tlsKey,
   tlsCa: shared.tlsCa,
+  tlsClients: shared.tlsClients,
   logLevel: shared.logLevel,
   logFormat: shared.logFormat,
 } as const;
