@@ -13,7 +13,7 @@ import { createLog, type Log } from "../log.ts";
 import type { Credentials } from "../redis/connection.ts";
 import { requireFreePorts } from "../redis/ports.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
-import { findServer } from "../redis/server.ts";
+import { findServer, requireHostnames } from "../redis/server.ts";
 import { decideWhatToWatch } from "../sentinel/boot.ts";
 import { renderSentinelConfiguration } from "../sentinel/configuration.ts";
 import {
@@ -77,19 +77,21 @@ async function prepare(
   environment: NodeJS.ProcessEnv,
   { discovery, log, markAlpha }: Surroundings,
 ): Promise<Start> {
-  const { set, sentinelPort, peerWait } = settings;
+  const { set, sentinelPort, peerWait, announceHostname: announcedAs } = settings;
   const credentials = readCredentials(settings, environment);
   refuseZeroByte(credentials);
   const dir = resolve(settings.dir);
   const server = findServer(settings.server, environment.PATH ?? "");
   requireWritable(dir);
   lockFolder(dir);
-  await server;
+  const { hasHostnames } = await server;
+  requireHostnames(await server, announcedAs);
   const configurationFile = join(dir, "sentinel.conf");
   const { address, state } = await decideWhatToWatch({
     discovery,
     set,
     sentinelPlaces: settings,
+    announcedAs,
     remembered: parseState(readIfThere(configurationFile) ?? "", set),
     peerWaitMs: peerWait,
     connect: { credentials, tls: readTls(settings), deadlineMs: askDeadlineMs },
@@ -101,10 +103,12 @@ async function prepare(
   const configuration = renderSentinelConfiguration({
     set,
     state,
-    id: identify(settings.pod ?? hostname(), set, sentinelPort),
+    id: identify(settings.pod ?? announcedAs ?? hostname(), set, sentinelPort),
     quorum,
     dir,
     ip: address.ip,
+    announcedAs,
+    hasHostnames,
     port: sentinelPort,
     downAfterMs: settings.downAfter,
     failoverTimeoutMs: settings.failoverTimeout,

@@ -3,7 +3,7 @@
  */
 import { RekindleError } from "../errors.ts";
 import type { Credentials } from "./connection.ts";
-import type { Server } from "./server.ts";
+import { requireHostnames, type Server } from "./server.ts";
 import { type Directive, directiveValue, quoteArgument } from "./user-configuration.ts";
 
 export interface ServerOptions {
@@ -35,7 +35,9 @@ export interface ClusterMode {
 export interface ReplicationMode {
   readonly kind: "replication";
   /** Undefined: this node is the alpha. */
-  readonly alpha: { readonly ip: string; readonly port: number } | undefined;
+  readonly alpha: { readonly host: string; readonly port: number } | undefined;
+  /** A name for others to know it by; undefined: its address. */
+  readonly announcedAs: string | undefined;
   /** How many betas must follow closely for the alpha to take writes; undefined leaves it to the user's file. */
   readonly minReplicasToWrite: number | undefined;
 }
@@ -130,13 +132,14 @@ function clusterDirectives(
 
 /** Sentinel knows each node by what it announces; behind a network's translation the address of a connection is none. */
 function replicationDirectives(
-  { ip, port }: ServerOptions,
-  { alpha, minReplicasToWrite }: ReplicationMode,
+  { server, ip, port }: ServerOptions,
+  { alpha, announcedAs, minReplicasToWrite }: ReplicationMode,
 ): readonly (readonly [string, string])[] {
+  requireHostnames(server, announcedAs);
   return [
-    ["replica-announce-ip", quoteArgument(ip)],
+    ["replica-announce-ip", quoteArgument(announcedAs ?? ip)],
     ["replica-announce-port", `${port}`],
-    ...(alpha ? [["replicaof", `${quoteArgument(alpha.ip)} ${alpha.port}`] as const] : []),
+    ...(alpha ? [["replicaof", `${quoteArgument(alpha.host)} ${alpha.port}`] as const] : []),
     ...(minReplicasToWrite === undefined
       ? []
       : [["min-replicas-to-write", `${minReplicasToWrite}`] as const]),

@@ -1,7 +1,7 @@
 /**
  * Carries a plan's steps out. Each may be repeated without harm, and none is at once: an election needs its time.
  */
-import { formatAddress } from "../address.ts";
+import { formatEndpoint } from "../address.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { type Command, ReplyError } from "../redis/resp.ts";
@@ -54,7 +54,7 @@ function commandOf(step: Step, set: string): Command {
     case "promote":
       return ["REPLICAOF", "NO", "ONE"];
     case "follow":
-      return ["REPLICAOF", step.alpha.ip, step.alpha.port];
+      return ["REPLICAOF", step.alpha.host, step.alpha.port];
   }
 }
 
@@ -65,6 +65,6 @@ function describeStep(step: Step): string {
     case "promote":
       return `${step.at.name}: become the alpha`;
     case "follow":
-      return `${step.at.name}: become a beta of ${formatAddress(step.alpha)}`;
+      return `${step.at.name}: become a beta of ${formatEndpoint(step.alpha)}`;
   }
 }

@@ -7,15 +7,17 @@
  * while the writes are still held back.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { type Address, busPortDistance, formatAddress } from "../address.ts";
+import { type Address, formatEndpoint } from "../address.ts";
 import type { Outcome } from "../cluster/drain.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { type Connections, openConnections } from "../redis/connections.ts";
 import { parseInfo } from "../redis/info.ts";
-import { type Electors, type ElectorsOptions, openElectors } from "./electors.ts";
+import { type Beta, type Electors, type ElectorsOptions, openElectors } from "./ask-electors.ts";
 import { firstReply, type Hold, holdWrites, isEarly } from "./hold-writes.ts";
 import { parseBetas } from "./observe.ts";
+import { resolvePeer } from "./sentinels.ts";
+import type { HostPort } from "./types.ts";
 
 export interface HandOverOptions extends ElectorsOptions {
   /** Where this node's server listens for us. */
@@ -55,43 +57,33 @@ export async function handOver(options: HandOverOptions): Promise<Outcome> {
   }
 }
 
-interface Beta {
-  readonly address: Address;
-  readonly isOnline: boolean;
-}
-
 interface Own {
   readonly role: string;
-  readonly offset: number;
-  readonly betas: readonly Beta[];
+  readonly betas: ReturnType<typeof parseBetas>;
 }
 
 async function readOwn(connections: Connections, address: Address): Promise<Own> {
   const [reply] = await connections.ask(address, [["INFO", "replication"]]);
-  return parseOwn(String(reply));
-}
-
-function parseOwn(text: string): Own {
-  const info = parseInfo(text);
-  return {
-    role: info.get("role") ?? "",
-    offset: Number(info.get("master_repl_offset") ?? 0),
-    betas: parseBetas(info).map(({ at: { host, port }, isOnline }) => ({
-      address: { ip: host, port, busPort: port + busPortDistance },
-      isOnline,
-    })),
-  };
+  const info = parseInfo(String(reply));
+  return { role: info.get("role") ?? "", betas: parseBetas(info) };
 }
 
 async function tryOnce(
   options: HandOverOptions,
   connections: Connections,
   electors: Electors,
-  { betas }: Own,
+  own: Own,
 ): Promise<Outcome> {
-  if (betas.length === 0) return late("no beta follows this alpha");
-  if (!betas.every(({ isOnline }) => isOnline)) return late("a beta is yet to copy this alpha");
+  if (own.betas.length === 0) return late("no beta follows this alpha");
+  if (!own.betas.every(({ isOnline }) => isOnline)) return late("a beta is yet to copy this alpha");
   const { address, log, leftMs } = options;
+  const betas: Beta[] = [];
+  for (const peer of await Promise.all(
+    own.betas.map(async ({ at }) => ({ at, ...(await resolvePeer(at)) })),
+  )) {
+    if (peer.address === undefined) return late(peer.waitingFor);
+    betas.push(peer);
+  }
   const nodes = [address, ...betas.map((beta) => beta.address)];
   const elector = await electors.find(nodes);
   if (elector === undefined) return late("no Sentinel answers that watches this alpha");
@@ -103,7 +95,7 @@ async function tryOnce(
     log.warn("action", `the hand-over is called off: ${why}`);
     return late(why);
   };
-  let heir: Address | undefined;
+  let heir: Beta | undefined;
   try {
     if (!(await haveAll(connections, betas, hold))) return await callOff("a beta does not keep up");
     // One that has begun by itself refuses to begin again; whoever it promotes has everything now.
@@ -114,15 +106,15 @@ async function tryOnce(
     return await callOff(messageOf(thrown));
   }
   if (heir === undefined) return callOff("the Sentinels did not promote a beta in time");
-  const told = options.onPromoted(heir);
+  const told = options.onPromoted(heir.address);
   // From here on there is another alpha: what this one took would be lost. Nothing is called off any more.
-  if (!(await stepDown(connections, address, heir, hold)))
-    return late(`${formatAddress(heir)} is the alpha now, and this node does not follow it`);
+  if (!(await stepDown(connections, address, heir.at, hold)))
+    return late(`${formatEndpoint(heir.at)} is the alpha now, and this node does not follow it`);
   // As a beta it takes no writes; as an alpha again one day it must.
   await hold.release();
   await told;
   await electors.awaitAgreement(heir, nodes, leftMs);
-  return { kind: "done", reason: `${formatAddress(heir)} is the alpha now` };
+  return { kind: "done", reason: `${formatEndpoint(heir.at)} is the alpha now` };
 }
 
 const late = (reason: string): Outcome => ({ kind: "late", reason });
@@ -150,7 +142,7 @@ async function findPromoted(
   betas: readonly Beta[],
   isUnderWay: () => Promise<boolean>,
   hold: Hold,
-): Promise<Address | undefined> {
+): Promise<Beta | undefined> {
   const isAlpha = async ({ address }: Beta) => {
     const reply = await firstReply(connections, address, ["ROLE"]);
     return Array.isArray(reply) && reply[0] === "master";
@@ -158,7 +150,7 @@ async function findPromoted(
   do {
     const promoted = await Promise.all(betas.map(isAlpha));
     const heir = betas[promoted.indexOf(true)];
-    if (heir) return heir.address;
+    if (heir) return heir;
     await pause(lookAgainMs);
   } while (isEarly(hold, 0.5) || (isEarly(hold, 0.9) && (await isUnderWay())));
   return undefined;
@@ -173,11 +165,11 @@ async function findPromoted(
 async function stepDown(
   connections: Connections,
   address: Address,
-  heir: Address,
+  heir: HostPort,
   hold: Hold,
 ): Promise<boolean> {
   const commands = [
-    ["REPLICAOF", heir.ip, heir.port],
+    ["REPLICAOF", heir.host, heir.port],
     ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"],
   ];
   do {

@@ -1,6 +1,7 @@
 /**
  * Asks all peers and all Sentinels at once.
  */
+import { isIP } from "node:net";
 import type { Address } from "../address.ts";
 import type { Peer } from "../discovery/discovery.ts";
 import type { Connection, ConnectOptions } from "../redis/connection.ts";
@@ -30,12 +31,13 @@ export function createObserver(options: ConnectOptions, set: string): Observer {
     questions: readonly Command[],
     read: (replies: readonly Reply[]) => T,
   ) {
-    if (peer.address === undefined) return { state: "silent", why: peer.waitingFor } as const;
+    if (peer.address === undefined)
+      return { seen: { state: "silent", why: peer.waitingFor } } as const;
     try {
       return read(await over.ask(peer.address, questions));
     } catch (thrown) {
       const { state, why } = readFailure(thrown, usesTls);
-      return { state, why };
+      return { seen: { state, why } };
     }
   }
 
@@ -44,8 +46,8 @@ export function createObserver(options: ConnectOptions, set: string): Observer {
       Promise.all(
         peers.map(async (peer): Promise<PeerView> => {
           const { name, address, pod } = peer;
-          const seen = await ask(connections, peer, serverQuestions, readServer);
-          return { name, address, pod, seen };
+          const answer = await ask(connections, peer, serverQuestions, readServer);
+          return { name, address, pod, ...answer };
         }),
       ),
     lookAtSentinels: (sentinels) =>
@@ -54,9 +56,14 @@ export function createObserver(options: ConnectOptions, set: string): Observer {
           const questions = [
             ["SENTINEL", "MASTER", set],
             ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", set],
+            ["SENTINEL", "MYID"],
           ];
           const { name, address } = peer;
-          return { name, address, seen: await ask(toSentinels, peer, questions, readSentinel) };
+          const answer = await ask(toSentinels, peer, questions, (replies) => ({
+            seen: readSentinel(replies),
+            id: typeof replies[2] === "string" ? replies[2] : undefined,
+          }));
+          return { name, address, ...answer };
         }),
       ),
     connectionTo: (address) => connections.to(address) ?? toSentinels.to(address),
@@ -72,20 +79,33 @@ const serverQuestions: readonly Command[] = [
   ["INFO", "replication"],
   ["DBSIZE"],
   ["INFO", "server"],
+  ["CONFIG", "GET", "replica-announce-ip"],
 ];
 
-function readServer([waiting, replication, keys, server]: readonly Reply[]): PeerAnswer {
+function readServer([waiting, replication, keys, server, announcing]: readonly Reply[]): Pick<
+  PeerView,
+  "announcedAs"
+> & { readonly seen: PeerAnswer } {
   const entrypoint = readWaiting(waiting);
   if (entrypoint) return entrypoint;
   for (const reply of [replication, keys]) {
     if (!(reply instanceof ReplyError)) continue;
     if (reply.kind === "LOADING")
-      return { state: "silent", why: "it is loading its data", isLoading: true };
-    return { state: "denied", why: reply.message };
+      return { seen: { state: "silent", why: "it is loading its data", isLoading: true } };
+    return { seen: { state: "denied", why: reply.message } };
   }
   const info = parseInfo(String(replication));
   const runId = parseInfo(String(server)).get("run_id") ?? "";
-  return { ...readReplication(info), runId, keys: Number(keys) };
+  return {
+    announcedAs: readName(announcing),
+    seen: { ...readReplication(info), runId, keys: Number(keys) },
+  };
+}
+
+/** `replica-announce-ip`, where it is a name. */
+function readName(announcing: Reply | undefined): string | undefined {
+  const host = Array.isArray(announcing) ? String(announcing[1] ?? "") : "";
+  return host === "" || isIP(host) !== 0 ? undefined : host;
 }
 
 function readReplication(info: ReadonlyMap<string, string>): Omit<RunningServer, "keys" | "runId"> {

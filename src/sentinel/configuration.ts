@@ -14,6 +14,10 @@ export interface SentinelOptions {
   readonly quorum: number;
   readonly dir: string;
   readonly ip: string;
+  /** A name for the others to know it by; undefined: its address. */
+  readonly announcedAs: string | undefined;
+  /** It can resolve names, its nodes' or its own. */
+  readonly hasHostnames: boolean;
   readonly port: number;
   readonly downAfterMs: number;
   readonly failoverTimeoutMs: number;
@@ -25,7 +29,7 @@ export interface SentinelOptions {
 
 /** @returns the text of the file. It may hold the password: write it for its owner only. */
 export function renderSentinelConfiguration(options: SentinelOptions): string {
-  const { set, state, id, quorum, ip, port, tls } = options;
+  const { set, state, id, quorum, ip, port, announcedAs, tls } = options;
   const { alpha, betas, sentinels, currentEpoch, configEpoch, leaderEpoch } = state;
   return `${[
     "# Written by Rekindle at every start, and by Sentinel itself in between; changes made here are lost.",
@@ -37,7 +41,10 @@ export function renderSentinelConfiguration(options: SentinelOptions): string {
     // The others are on other hosts; without a password protected mode would shut them out.
     "protected-mode no",
     `sentinel myid ${id}`,
-    `sentinel announce-ip ${quoteArgument(ip)}`,
+    // Before any line that may hold a name. Nodes may announce theirs whatever this one does.
+    ...(options.hasHostnames ? ["sentinel resolve-hostnames yes"] : []),
+    ...(announcedAs === undefined ? [] : ["sentinel announce-hostnames yes"]),
+    `sentinel announce-ip ${quoteArgument(announcedAs ?? ip)}`,
     `sentinel announce-port ${port}`,
     ...(options.credentials.password
       ? [`requirepass ${quoteArgument(options.credentials.password)}`]

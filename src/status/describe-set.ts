@@ -1,7 +1,7 @@
 /**
  * What the nodes and Sentinels of a set say, as a person wants to know it. Pure.
  */
-import { compareNames, formatAddress } from "../address.ts";
+import { compareNames, formatAddress, formatEndpoint } from "../address.ts";
 import { isAt } from "../replication/read-sentinels.ts";
 import {
   type HostPort,
@@ -91,7 +91,7 @@ function nodeProblems(
       if (seen.state !== "server") return [`${name} does not answer: ${seen.why}`];
       if (seen.role === "alpha" || seen.alphaAt === undefined) return [];
       if (alpha && !isAt(alpha, seen.alphaAt))
-        return [`${name} copies ${hostAndPort(seen.alphaAt)}, not ${alpha.name}`];
+        return [`${name} copies ${formatEndpoint(seen.alphaAt)}, not ${alpha.name}`];
       return seen.inSync ? [] : [`${name} is not in sync with its alpha`];
     }),
   ];
@@ -174,6 +174,4 @@ const describeSentinel = (
 });
 
 const nameAt = (peers: readonly PeerView[], at: HostPort): string =>
-  peers.find((peer) => isAt(peer, at))?.name ?? hostAndPort(at);
-
-const hostAndPort = ({ host, port }: HostPort): string => formatAddress({ ip: host, port });
+  peers.find((peer) => isAt(peer, at))?.name ?? formatEndpoint(at);

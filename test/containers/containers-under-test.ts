@@ -18,11 +18,11 @@ process.env.TESTCONTAINERS_RYUK_DISABLED = "true";
 export interface ContainerGroup extends AsyncDisposable {
   readonly network: StartedNetwork;
   readonly containers: StartedTestContainer[];
-  /** A container that finds its peers by the alias that all of them share; under another alias it is none of them. */
+  /** A container that finds its peers by the alias that all of them share; under other aliases it is none of them. */
   start(
     environment?: Readonly<Record<string, string>>,
     command?: readonly string[],
-    alias?: string,
+    ...aliases: readonly string[]
   ): Promise<StartedTestContainer>;
 }
 
@@ -42,10 +42,10 @@ export async function createGroup(image: string): Promise<ContainerGroup> {
   return {
     network,
     containers,
-    async start(environment = {}, command = ["cluster", "--dns", peers], alias = peers) {
+    async start(environment = {}, command = ["cluster", "--dns", peers], ...aliases) {
       const container = await new ReadOnlyContainer(image)
         .withNetwork(network)
-        .withNetworkAliases(alias)
+        .withNetworkAliases(...(aliases.length > 0 ? aliases : [peers]))
         .withDroppedCapabilities("ALL")
         .withSecurityOpt("no-new-privileges")
         .withEnvironment(environment)

@@ -131,6 +131,41 @@ describe("a set that starts blank", () => {
     expect(String(await ask(sentinel, [["SENTINEL", "MASTERS"]]))).toMatch(/NOAUTH/);
   });
 
+  it("is known by names where it announces them", async () => {
+    await using set = createSet(22_600, { announcedAs: "localhost", password: "secret" });
+    await liveThroughAll(set);
+    for (const sentinel of set.sentinels) {
+      const [master, replicas] = await ask(
+        sentinel,
+        [
+          ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster"],
+          ["SENTINEL", "REPLICAS", "mymaster"],
+        ],
+        set.sentinelAccess,
+      );
+      expect(master).toEqual(["localhost", expect.any(String)]);
+      expect(JSON.stringify([master, replicas])).not.toContain("127.0.0.1");
+      // Started anew it remembers, and announces, names.
+      await kill(sentinel);
+      set.bootSentinel(sentinel);
+    }
+    await untilSetWhole(set);
+    for (const one of set.sentinels)
+      expect(read(one, "sentinel.conf")).toMatch(/sentinel known-sentinel mymaster localhost/);
+  });
+
+  it("waits where its name leads elsewhere, and says so", async () => {
+    await using set = createSet(22_640, { announcedAs: "no-such-host.invalid" });
+    set.bootAll();
+    const [first] = set.nodes as [NodeUnderTest];
+    await until(
+      "its reason",
+      () => first.output,
+      (text) => text.includes('waiting: \\"no-such-host.invalid\\" does not resolve'),
+    );
+    for (const node of set.nodes) expect(node.output).not.toContain("becoming");
+  });
+
   it("refuses a password with a zero byte, which Sentinel would cut off", async () => {
     await using set = createSet(22_580, { password: "before\0after" });
     const [sentinel] = set.sentinels as [NodeUnderTest];

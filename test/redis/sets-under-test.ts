@@ -48,6 +48,8 @@ export interface SetOptions {
   readonly usesTls?: boolean;
   readonly downAfterMs?: number;
   readonly flags?: readonly string[];
+  /** By which all announce themselves, and are told apart by their ports. */
+  readonly announcedAs?: string;
 }
 
 /** Three nodes from `firstPort` on, three Sentinels ten ports above; nothing started. */
@@ -68,6 +70,7 @@ export function createSet(firstPort: number, options: SetOptions = {}): SetUnder
     ...(password && { password: Buffer.from(password) }),
     ...(certificates && { tls: certificates.files }),
   };
+  const announcing = options.announcedAs ? ["--announce-hostname", options.announcedAs] : [];
   const found = () => [
     ...["--peers", peersOf(nodes), "--sentinels", peersOf(sentinels)],
     ...["--server", server, "--peer-wait", "3s", "--log-format", "json", ...secret],
@@ -80,14 +83,16 @@ export function createSet(firstPort: number, options: SetOptions = {}): SetUnder
     sentinelAccess,
     bootNode(node) {
       const own = ["--port", `${node.port}`, "--dir", node.dir, "--config", config];
-      launch(node, ["replication", ...found(), ...own, ...(options.flags ?? [])]);
+      const more = [...announcing, ...(options.flags ?? [])];
+      launch(node, ["replication", ...found(), ...own, ...more]);
     },
     bootSentinel(sentinel) {
       mkdirSync(sentinel.dir, { recursive: true });
       const port = ["--sentinel-port", `${sentinel.port}`, "--address", "127.0.0.1"];
       const silent = options.downAfterMs ?? downAfterMs;
       const timers = ["--down-after", `${silent}ms`, "--failover-timeout", "5s"];
-      launch(sentinel, ["sentinel", ...found(), "--dir", sentinel.dir, ...port, ...timers]);
+      const own = ["--dir", sentinel.dir, ...port, ...timers, ...announcing];
+      launch(sentinel, ["sentinel", ...found(), ...own]);
     },
     bootAll() {
       for (const node of nodes) set.bootNode(node);

@@ -20,6 +20,12 @@ export interface ElectorsOptions {
   readonly connect: ConnectOptions;
 }
 
+export interface Beta {
+  /** As it announces itself. */
+  readonly at: HostPort;
+  readonly address: Address;
+}
+
 export interface Elector {
   readonly at: Address;
   /** `electing`: it is about to replace the alpha by itself. `finishing`: it has, and has yet to tell everybody. */
@@ -36,7 +42,7 @@ export interface Electors {
    * Until all of them name the new alpha, and the failover is over: another that begins before would get in its way, and leave a
    * beta that copies the wrong node.
    */
-  awaitAgreement(heir: Address, nodes: readonly Address[], leftMs: () => number): Promise<void>;
+  awaitAgreement(heir: Beta, nodes: readonly Address[], leftMs: () => number): Promise<void>;
   close(): void;
 }
 
@@ -71,9 +77,10 @@ export function openElectors(options: ElectorsOptions): Electors {
     };
   }
 
-  async function hasSettledOn(heir: Address, sentinel: Address): Promise<boolean> {
+  async function hasSettledOn({ at, address }: Beta, sentinel: Address): Promise<boolean> {
     const { is, alpha } = await look(sentinel);
-    return is === "idle" && alpha?.host === heir.ip && alpha.port === heir.port;
+    const isHeir = alpha?.port === at.port && [at.host, address.ip].includes(alpha.host);
+    return is === "idle" && isHeir;
   }
 
   return {
