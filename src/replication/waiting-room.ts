@@ -28,12 +28,15 @@ export async function openWaitingRoom(
 ): Promise<WaitingRoom> {
   const sockets = new Set<Socket>();
   const serve = (socket: Socket): void => {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
     socket.on("error", () => {}); // Whoever asked is gone.
     converse(socket, access.credentials, tell);
   };
   const server = await createListener(access.tls, serve);
+  // Those too that are still shaking hands: closing would wait for them.
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+  });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen({ host: address.ip, port: address.port }, resolve);

@@ -36,7 +36,8 @@ class ReadOnlyContainer extends GenericContainer {
   }
 }
 
-export async function createGroup(image: string): Promise<ContainerGroup> {
+/** @param folder of this machine, for each container to read at `/given`. */
+export async function createGroup(image: string, folder?: string): Promise<ContainerGroup> {
   const network = await new Network().start();
   const containers: StartedTestContainer[] = [];
   return {
@@ -50,6 +51,7 @@ export async function createGroup(image: string): Promise<ContainerGroup> {
         .withSecurityOpt("no-new-privileges")
         .withEnvironment(environment)
         .withCommand([...command])
+        .withBindMounts(folder ? [{ source: folder, target: "/given", mode: "ro" }] : [])
         .withWaitStrategy(Wait.forLogMessage(/./))
         .start();
       containers.push(container);
@@ -108,6 +110,12 @@ export function lastWords(container: StartedTestContainer, lines: number): strin
   const { stdout } = spawnSync("docker", ["logs", container.getId()], { encoding: "utf8" });
   const own = stdout.split("\n").filter((line) => line !== "" && !line.startsWith("{"));
   return own.slice(-lines).join("\n");
+}
+
+/** Everything that it printed, the error that ended it too. */
+export function everythingSaid(container: StartedTestContainer): string {
+  const { stdout, stderr } = spawnSync("docker", ["logs", container.getId()], { encoding: "utf8" });
+  return `${stdout}${stderr}`;
 }
 
 /** What a container's entrypoint decided and did, through the engine's own client: the container may be over. */
