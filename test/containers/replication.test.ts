@@ -63,7 +63,7 @@ const ask = (sentinel: StartedTestContainer, tls: readonly string[], ...words: s
 describe.skipIf(images.length === 0).each(images.length > 0 ? images : ["no image"])(
   "%s",
   (image) => {
-    test("a snapshot without a key is known to be empty, and one with a key or a function is not", async () => {
+    test.concurrent("a snapshot without a key is known to be empty, and one with a key or a function is not", async () => {
       await using group = await createGroup(image);
       const node = await group.start({}, ["replication", ...byName, "--nodes", "1"]);
       const isEmpty = async () => {
@@ -85,7 +85,7 @@ describe.skipIf(images.length === 0).each(images.length > 0 ? images : ["no imag
       expect(await isEmpty()).toBe(false);
     });
 
-    test("three nodes and three Sentinels: a drain moves the alpha's role, a lost alpha is replaced, nothing is lost", async () => {
+    test.concurrent("three nodes and three Sentinels: a drain moves the alpha's role, a lost alpha is replaced, nothing is lost", async () => {
       await using group = await createGroup(image);
       const startNode = () => group.start({}, ["replication", ...byName, "--peer-wait", "3s"]);
       const sentinel = ["sentinel", ...byName, "--down-after", "2s", "--peer-wait", "3s"];
@@ -112,7 +112,7 @@ describe.skipIf(images.length === 0).each(images.length > 0 ? images : ["no imag
       expect(await cli(third, "set", "here", "on")).toBe("OK");
     });
 
-    test("a node and a Sentinel that return by their names, at other addresses, are those that they were", async () => {
+    test.concurrent("a node and a Sentinel that return by their names, at other addresses, are those that they were", async () => {
       await using group = await createGroup(image);
       const startNode = (number: number) =>
         group.start(
@@ -205,7 +205,7 @@ describe.skipIf(images.length === 0).each(images.length > 0 ? images : ["no imag
       expect(await cli(fourth, "get", "here")).toBe("there");
     });
 
-    test("with TLS only, an ACL user and a password: a lost alpha is replaced, a drain moves the role", async () => {
+    test.concurrent("with TLS only, an ACL user and a password: a lost alpha is replaced, a drain moves the role", async () => {
       const folder = mkdtempSync(join(tmpdir(), "rekindle-test-"));
       makeCertificates(folder);
       writeFileSync(join(folder, "password"), "secret");
