@@ -60,6 +60,15 @@ export function formatAddress(address: { readonly ip: string; readonly port: num
     : `${address.ip}:${address.port}`;
 }
 
+/** `host:port`, whether the host is a name or an address. */
+export const formatEndpoint = ({
+  host,
+  port,
+}: {
+  readonly host: string;
+  readonly port: number;
+}): string => formatAddress({ ip: host, port });
+
 export function sameAddress(a: Address, b: Address): boolean {
   return a.port === b.port && a.busPort === b.busPort && a.ip === b.ip;
 }

@@ -99,7 +99,7 @@ async function leave(
       const peers = await discovery?.find().catch(() => undefined);
       const alpha = peers?.others.find(({ address }) => address && sameAddress(address, heir));
       // The Sentinels see to it as well, a moment later.
-      if (alpha) await surroundings?.markAlpha(alpha.name);
+      if (alpha) await surroundings?.markAlpha(alpha.name).catch(() => {});
     },
     async isAnyStaying() {
       const peers = await discovery?.find().catch(() => undefined);

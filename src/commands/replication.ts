@@ -14,6 +14,7 @@ import {
   readReplicationSettings,
   replicationSettingDescriptions,
 } from "../replication/settings.ts";
+import type { HostPort } from "../replication/types.ts";
 import type { Flags } from "../settings.ts";
 import { version } from "../version.ts";
 import {
@@ -53,22 +54,23 @@ async function prepare(
 ): Promise<Start> {
   const foundation = layFoundation(settings, environment);
   const { files, connect, configurationFile } = foundation;
-  const { nodes, peerWait, set, minReplicasToWrite } = settings;
+  const { nodes, peerWait, set, minReplicasToWrite, announceHostname: announcedAs } = settings;
   const render = (
     { ip, port }: { readonly ip: string; readonly port: number },
-    alpha: { readonly ip: string; readonly port: number } | undefined,
+    alpha: HostPort | undefined,
   ) =>
     foundation.renderConfiguration({
       ip,
       port,
-      mode: { kind: "replication", alpha, minReplicasToWrite },
+      mode: { kind: "replication", alpha, announcedAs, minReplicasToWrite },
     });
   const { address, alpha } = await decideRole({
     policy: { nodes, peerWaitMs: peerWait },
     discovery,
     set,
     sentinelPlaces: settings,
-    hostname: hostname(),
+    hostname: announcedAs ?? hostname(),
+    announcedAs,
     disk: readDiskFacts(files, configurationFile),
     connect,
     log,

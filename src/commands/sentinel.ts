@@ -7,12 +7,14 @@ import { join, resolve } from "node:path";
 import { lockFolder } from "../cluster/folder-lock.ts";
 import { discoveryOf } from "../cluster/settings.ts";
 import { ownAddresses, type Peer, soleOwnAddress } from "../discovery/discovery.ts";
+import { RekindleError } from "../errors.ts";
 import { readIfThere, writeWhole } from "../files.ts";
 import { createLog, type Log } from "../log.ts";
 import { openRecord } from "../metrics/record.ts";
+import type { Credentials } from "../redis/connection.ts";
 import { requireFreePorts } from "../redis/ports.ts";
-import { readCredentials, readTls, tlsPaths } from "../redis/secrets.ts";
-import { findServer } from "../redis/server.ts";
+import { readCredentials, readTls } from "../redis/secrets.ts";
+import { findServer, requireHostnames } from "../redis/server.ts";
 import { decideWhatToWatch } from "../sentinel/boot.ts";
 import { renderSentinelConfiguration } from "../sentinel/configuration.ts";
 import { renderEventScript } from "../sentinel/event-script.ts";
@@ -32,6 +34,7 @@ import {
   readOrTell,
   requireWritable,
   type Start,
+  tlsOptions,
 } from "./start-server.ts";
 import { findSurroundings, type Surroundings } from "./surroundings.ts";
 import { descriptions as tendDescriptions } from "./tend.ts";
@@ -76,18 +79,21 @@ async function prepare(
   environment: NodeJS.ProcessEnv,
   { discovery, log, markAlpha }: Surroundings,
 ): Promise<Start> {
-  const { set, sentinelPort, peerWait } = settings;
+  const { set, sentinelPort, peerWait, announceHostname: announcedAs } = settings;
   const credentials = readCredentials(settings, environment);
+  refuseZeroByte(credentials);
   const dir = resolve(settings.dir);
   const server = findServer(settings.server, environment.PATH ?? "");
   requireWritable(dir);
   lockFolder(dir);
-  await server;
+  const { hasHostnames } = await server;
+  requireHostnames(await server, announcedAs);
   const configurationFile = join(dir, "sentinel.conf");
   const { address, state } = await decideWhatToWatch({
     discovery,
     set,
     sentinelPlaces: settings,
+    announcedAs,
     remembered: parseState(readIfThere(configurationFile) ?? "", set),
     peerWaitMs: peerWait,
     connect: { credentials, tls: readTls(settings), deadlineMs: askDeadlineMs },
@@ -99,21 +105,33 @@ async function prepare(
   const configuration = renderSentinelConfiguration({
     set,
     state,
-    id: identify(settings.pod ?? hostname(), set, sentinelPort),
+    id: identify(settings.pod ?? announcedAs ?? hostname(), set, sentinelPort),
     quorum,
     dir,
     ip: address.ip,
+    announcedAs,
+    hasHostnames,
     port: sentinelPort,
     downAfterMs: settings.downAfter,
     failoverTimeoutMs: settings.failoverTimeout,
     eventScript: writeEventScript(flags, dir),
     credentials,
-    tls: tlsPaths(settings),
+    tls: tlsOptions(settings),
   });
   return finishStart({ dir, server, configurationFile }, configuration, address, log, {
     more: ["--sentinel"],
     keepsSettings: true,
   });
+}
+
+/** It would be sent up to there (`sentinelSendAuthIfNeeded` takes it for a C string), and refused by every node. */
+function refuseZeroByte({ password }: Credentials): void {
+  if (!password?.includes(0)) return;
+  throw new RekindleError(
+    "configuration",
+    "the password holds a zero byte, which Sentinel cannot send",
+    { hint: "choose one without" },
+  );
 }
 
 /** @returns where it is. */

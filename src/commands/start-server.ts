@@ -14,7 +14,7 @@ import type { Recorder } from "../metrics/record.ts";
 import { becomeServer, type ServerStart } from "../redis/become.ts";
 import { renderConfiguration, type ServerOptions } from "../redis/configuration.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
-import { readCredentials, readTls, tlsPaths } from "../redis/secrets.ts";
+import { readCredentials, readTls, type SecretSettings, tlsPaths } from "../redis/secrets.ts";
 import { findServer, type Server } from "../redis/server.ts";
 import {
   type Directive,
@@ -190,7 +190,9 @@ export function requireWritable(dir: string): void {
   }
 }
 
-function tlsOptions(settings: ServerSettings): ServerOptions["tls"] {
+export function tlsOptions(
+  settings: SecretSettings & Pick<ServerSettings, "tlsClients">,
+): ServerOptions["tls"] {
   const paths = tlsPaths(settings);
   return paths && { ...paths, clients: settings.tlsClients };
 }

@@ -45,6 +45,22 @@ export function lookupAll(name: string): Promise<readonly string[]> {
   });
 }
 
+/** Why the name does not lead there, in words; undefined where it does. */
+export async function findStrayName(
+  name: string,
+  ip: string,
+  deadlineMs: number,
+): Promise<string | undefined> {
+  try {
+    const found = await withDeadline(lookupAll(name), deadlineMs);
+    return found.includes(ip)
+      ? undefined
+      : `"${name}" resolves to ${found.join(", ")}, not to ${ip}`;
+  } catch (thrown) {
+    return `"${name}" does not resolve (${codeOf(thrown) ?? messageOf(thrown)})`;
+  }
+}
+
 function peersAt(addresses: readonly string[], options: DnsOptions): Peers {
   const mine = options.address === undefined ? ownAddresses() : new Set([options.address]);
   const own = addresses.filter((ip) => mine.has(ip));

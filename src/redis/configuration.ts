@@ -3,7 +3,7 @@
  */
 import { RekindleError } from "../errors.ts";
 import type { Credentials } from "./connection.ts";
-import type { Server } from "./server.ts";
+import { requireHostnames, type Server } from "./server.ts";
 import { type Directive, directiveValue, quoteArgument } from "./user-configuration.ts";
 
 export interface ServerOptions {
@@ -35,7 +35,9 @@ export interface ClusterMode {
 export interface ReplicationMode {
   readonly kind: "replication";
   /** Undefined: this node is the alpha. */
-  readonly alpha: { readonly ip: string; readonly port: number } | undefined;
+  readonly alpha: { readonly host: string; readonly port: number } | undefined;
+  /** A name for others to know it by; undefined: its address. */
+  readonly announcedAs: string | undefined;
   /** How many betas must follow closely for the alpha to take writes; undefined leaves it to the user's file. */
   readonly minReplicasToWrite: number | undefined;
 }
@@ -77,16 +79,9 @@ function ownedDirectives(options: ServerOptions): ReadonlyMap<string, string> {
     ...(mode.kind === "cluster"
       ? clusterDirectives(options, mode)
       : replicationDirectives(options, mode)),
+    ...renderTls(tls, port),
+    ...(tls && mode.kind === "cluster" ? ([["tls-cluster", "yes"]] as const) : []),
   ]);
-  if (tls) {
-    owned.set("tls-port", `${port}`);
-    if (mode.kind === "cluster") owned.set("tls-cluster", "yes");
-    owned.set("tls-replication", "yes");
-    owned.set("tls-cert-file", quoteArgument(tls.cert));
-    owned.set("tls-key-file", quoteArgument(tls.key));
-    owned.set("tls-ca-cert-file", quoteArgument(tls.ca));
-    owned.set("tls-auth-clients", { required: "yes", optional: "optional", no: "no" }[tls.clients]);
-  }
   const password = credentials.password && quoteArgument(credentials.password);
   if (password !== undefined) {
     owned.set("masterauth", password);
@@ -94,6 +89,22 @@ function ownedDirectives(options: ServerOptions): ReadonlyMap<string, string> {
     else owned.set("masteruser", quoteArgument(credentials.user));
   }
   return owned;
+}
+
+/** None without TLS. */
+export function renderTls(
+  tls: ServerOptions["tls"],
+  port: number,
+): readonly (readonly [string, string])[] {
+  if (tls === undefined) return [];
+  return [
+    ["tls-port", `${port}`],
+    ["tls-replication", "yes"],
+    ["tls-cert-file", quoteArgument(tls.cert)],
+    ["tls-key-file", quoteArgument(tls.key)],
+    ["tls-ca-cert-file", quoteArgument(tls.ca)],
+    ["tls-auth-clients", { required: "yes", optional: "optional", no: "no" }[tls.clients]],
+  ];
 }
 
 function clusterDirectives(
@@ -121,13 +132,14 @@ function clusterDirectives(
 
 /** Sentinel knows each node by what it announces; behind a network's translation the address of a connection is none. */
 function replicationDirectives(
-  { ip, port }: ServerOptions,
-  { alpha, minReplicasToWrite }: ReplicationMode,
+  { server, ip, port }: ServerOptions,
+  { alpha, announcedAs, minReplicasToWrite }: ReplicationMode,
 ): readonly (readonly [string, string])[] {
+  requireHostnames(server, announcedAs);
   return [
-    ["replica-announce-ip", quoteArgument(ip)],
+    ["replica-announce-ip", quoteArgument(announcedAs ?? ip)],
     ["replica-announce-port", `${port}`],
-    ...(alpha ? [["replicaof", `${quoteArgument(alpha.ip)} ${alpha.port}`] as const] : []),
+    ...(alpha ? [["replicaof", `${quoteArgument(alpha.host)} ${alpha.port}`] as const] : []),
     ...(minReplicasToWrite === undefined
       ? []
       : [["min-replicas-to-write", `${minReplicasToWrite}`] as const]),

@@ -12,6 +12,8 @@ export interface Server {
   readonly hasBusPort: boolean;
   /** Channels in ACL rules, new in 6.2. */
   readonly hasChannelRules: boolean;
+  /** Its Sentinels announce names, and resolve them anew: 6.2.7 (redis#10146). */
+  readonly hasHostnames: boolean;
 }
 
 const names = ["redis-server", "valkey-server"];
@@ -34,12 +36,17 @@ function inspect(path: string): Server | undefined {
   // As bytes: Node searches for a string three times as long.
   const holds = (word: string) => bytes.includes(Buffer.from(word));
   if (!holds("io-threads")) return undefined;
-  return { path, hasBusPort: holds("cluster-port"), hasChannelRules: holds("allchannels") };
+  return {
+    path,
+    hasBusPort: holds("cluster-port"),
+    hasChannelRules: holds("allchannels"),
+    hasHostnames: holds("Failed to resolve hostname"),
+  };
 }
 
 async function askVersion(path: string): Promise<Server> {
   const output = await runVersion(path);
-  const match = /^(?:Redis|Valkey) server v=(\d+)\.(\d+)/.exec(output);
+  const match = /^(?:Redis|Valkey) server v=(\d+)\.(\d+)\.(\d+)/.exec(output);
   if (!match) {
     throw new RekindleError(
       "serverNotUsable",
@@ -47,7 +54,7 @@ async function askVersion(path: string): Promise<Server> {
       { hint: "name the server's executable with --server" },
     );
   }
-  const [major, minor] = [Number(match[1]), Number(match[2])];
+  const [major = 0, minor = 0, patch = 0] = match.slice(1).map(Number);
   if (major < 6) {
     throw new RekindleError(
       "serverNotUsable",
@@ -55,7 +62,22 @@ async function askVersion(path: string): Promise<Server> {
       { hint: "use Redis 6.0 or later, or Valkey" },
     );
   }
-  return { path, hasBusPort: major >= 7, hasChannelRules: major >= 7 || minor >= 2 };
+  return {
+    path,
+    hasBusPort: major >= 7,
+    hasChannelRules: major >= 7 || minor >= 2,
+    hasHostnames: major >= 7 || (minor === 2 && patch >= 7),
+  };
+}
+
+/** @throws RekindleError `configuration` where a name is to be announced that the server's Sentinels would not resolve. */
+export function requireHostnames({ path, hasHostnames }: Server, name: string | undefined): void {
+  if (name === undefined || hasHostnames) return;
+  throw new RekindleError(
+    "configuration",
+    `${path} is older than 6.2.7, whose Sentinels do not find a node again by its name`,
+    { hint: "leave --announce-hostname out, or use Redis 6.2.7 or later" },
+  );
 }
 
 async function runVersion(path: string): Promise<string> {

@@ -1,7 +1,7 @@
 /**
  * Carries a plan's steps out. Each may be repeated without harm, and none is at once: an election needs its time.
  */
-import { formatAddress } from "../address.ts";
+import { formatEndpoint } from "../address.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { type Command, ReplyError } from "../redis/resp.ts";
@@ -27,11 +27,13 @@ export function createActor(observer: Observer, set: string, log: Log, now: () =
   async function carryOutOne(step: Step): Promise<void> {
     const said = describeStep(step);
     if (now() - (doneAt.get(said) ?? Number.NEGATIVE_INFINITY) < repeatMs[step.kind]) return;
-    doneAt.set(said, now());
     const { address } = step.at;
+    const connection = address && observer.connectionTo(address);
+    // Told by nobody, it is not done: the next look connects again.
+    if (!connection?.open) return log.warn("action", `${said}: not sent: the connection is gone`);
+    doneAt.set(said, now());
     try {
-      const [reply] =
-        (await (address && observer.connectionTo(address))?.send([commandOf(step, set)])) ?? [];
+      const [reply] = await connection.send([commandOf(step, set)]);
       if (reply instanceof ReplyError) log.warn("action", `${said}: ${reply.message}`);
       else log.info("action", said);
     } catch (thrown) {
@@ -52,7 +54,7 @@ function commandOf(step: Step, set: string): Command {
     case "promote":
       return ["REPLICAOF", "NO", "ONE"];
     case "follow":
-      return ["REPLICAOF", step.alpha.ip, step.alpha.port];
+      return ["REPLICAOF", step.alpha.host, step.alpha.port];
   }
 }
 
@@ -63,6 +65,6 @@ function describeStep(step: Step): string {
     case "promote":
       return `${step.at.name}: become the alpha`;
     case "follow":
-      return `${step.at.name}: become a beta of ${formatAddress(step.alpha)}`;
+      return `${step.at.name}: become a beta of ${formatEndpoint(step.alpha)}`;
   }
 }

@@ -11,10 +11,13 @@ import type { ConnectOptions } from "../redis/connection.ts";
 import { createWatcher } from "../watcher.ts";
 import { createActor } from "./act.ts";
 import { createObserver } from "./observe.ts";
+import { wait } from "./outcomes.ts";
 import { plan } from "./plan.ts";
+import { endpointOf } from "./read-sentinels.ts";
 import { findSentinels, type SentinelPlaces } from "./sentinels.ts";
+import { findStrayNames } from "./stray-names.ts";
 import type { MarkAlpha } from "./tend.ts";
-import type { DiskFacts, Plan, Policy } from "./types.ts";
+import type { DiskFacts, HostPort, Plan, Policy } from "./types.ts";
 import { openWaitingRoom, type WaitingRoom } from "./waiting-room.ts";
 import { sightsOf } from "./watch.ts";
 
@@ -25,6 +28,8 @@ export interface BootOptions {
   readonly set: string;
   readonly sentinelPlaces: SentinelPlaces;
   readonly hostname: string;
+  /** A name for Sentinels and nodes to know it by; undefined: its address. */
+  readonly announcedAs: string | undefined;
   readonly disk: DiskFacts;
   readonly connect: ConnectOptions;
   readonly log: Log;
@@ -39,12 +44,12 @@ type Place = NonNullable<Peers["self"]>;
 export interface Destiny {
   readonly address: Address;
   /** Undefined: this node is the alpha. */
-  readonly alpha: Address | undefined;
+  readonly alpha: HostPort | undefined;
 }
 
 /** @throws RekindleError where the plan refuses. */
 export async function decideRole(options: BootOptions): Promise<Destiny> {
-  const { policy, discovery, set, hostname, disk, connect, log } = options;
+  const { policy, discovery, set, hostname, announcedAs, disk, connect, log } = options;
   const now = () => performance.now();
   const startedAt = now();
   const observer = createObserver(connect, set);
@@ -57,7 +62,8 @@ export async function decideRole(options: BootOptions): Promise<Destiny> {
 
   async function lookAround(peers: Peers, address: Address): Promise<Plan> {
     // What a peer sees of us when it looks after this is what we decide with.
-    const self = { name: peers.self?.name ?? hostname, hostname, address, disk, claims };
+    const name = peers.self?.name ?? hostname;
+    const self = { name, hostname, address, announcedAs, disk, claims };
     const [views, sentinels] = await Promise.all([
       observer.look(peers.others),
       findSentinels(peers, options.sentinelPlaces).then(observer.lookAtSentinels),
@@ -66,7 +72,11 @@ export async function decideRole(options: BootOptions): Promise<Destiny> {
     for (const { name: told, seen } of views)
       if (seen.state === "waiting") toldDisks.set(told, seen.disk);
     const unchangedMs = now() - changedAt;
-    return plan({ policy, self, peers: views, sentinels, unchangedMs, toldDisks });
+    const decision = plan({ policy, self, peers: views, sentinels, unchangedMs, toldDisks });
+    if (decision.kind !== "become") return decision;
+    // What is not found by its name must not be known by it.
+    const [stray] = await findStrayNames(decision.alpha ? [self, decision.alpha] : [self]);
+    return stray === undefined ? decision : wait(stray);
   }
 
   async function follow(decision: Plan, { name, address }: Place): Promise<Destiny | undefined> {
@@ -83,7 +93,7 @@ export async function decideRole(options: BootOptions): Promise<Destiny> {
       case "become":
         if ((await options.markAlpha(decision.alpha?.name ?? name)) === "changed") return undefined;
         await actor.carryOut(decision.steps);
-        return { address, alpha: decision.alpha?.address };
+        return { address, alpha: decision.alpha && endpointOf(decision.alpha) };
       case "refuse":
         throw new RekindleError(decision.exit, decision.reason, { hint: decision.hint });
     }
@@ -101,7 +111,12 @@ export async function decideRole(options: BootOptions): Promise<Destiny> {
       const { address } = peers.self;
       if (room === undefined) {
         await options.onSelf(address);
-        room = await openWaitingRoom(address, connect, () => ({ hostname, disk, claims }));
+        room = await openWaitingRoom(address, connect, () => ({
+          hostname,
+          announcedAs,
+          disk,
+          claims,
+        }));
       }
       const decision = await lookAround(peers, address);
       watcher.decided(decision);

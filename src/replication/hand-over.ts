@@ -7,26 +7,21 @@
  * while the writes are still held back.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { type Address, busPortDistance, formatAddress } from "../address.ts";
+import { type Address, formatEndpoint } from "../address.ts";
 import type { Outcome } from "../cluster/drain.ts";
-import type { Peer } from "../discovery/discovery.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { ConnectOptions } from "../redis/connection.ts";
 import { type Connections, openConnections } from "../redis/connections.ts";
 import { parseInfo } from "../redis/info.ts";
-import { ReplyError } from "../redis/resp.ts";
+import { type Beta, type Electors, type ElectorsOptions, openElectors } from "./ask-electors.ts";
 import { firstReply, type Hold, holdWrites, isEarly } from "./hold-writes.ts";
-import { parseBetas, readSentinel } from "./observe.ts";
+import { parseBetas } from "./observe.ts";
+import { resolvePeer } from "./sentinels.ts";
+import type { HostPort } from "./types.ts";
 
-export interface HandOverOptions {
+export interface HandOverOptions extends ElectorsOptions {
   /** Where this node's server listens for us. */
   readonly address: Address;
-  readonly set: string;
-  /** Undefined: one beside each node, at `sentinelPort`. */
-  readonly sentinels: readonly Peer[] | undefined;
-  readonly sentinelPort: number;
-  readonly connect: ConnectOptions;
   readonly log: Log;
   /** Told of the new alpha before this node steps down. Never rejects. */
   readonly onPromoted: (heir: Address) => Promise<void>;
@@ -41,6 +36,7 @@ const lookAgainMs = 50;
 export async function handOver(options: HandOverOptions): Promise<Outcome> {
   const { address, leftMs, log } = options;
   const connections = openConnections(options.connect);
+  const electors = openElectors(options);
   try {
     for (let said = ""; ; ) {
       const own = await readOwn(connections, address);
@@ -48,7 +44,7 @@ export async function handOver(options: HandOverOptions): Promise<Outcome> {
         return { kind: "done", reason: "this node is a beta: it has nothing to hand over" };
       if (!(await options.isAnyStaying()))
         return { kind: "done", reason: "nobody stays to take over: the whole set is stopping" };
-      const outcome = await tryOnce(options, connections, own);
+      const outcome = await tryOnce(options, connections, electors, own);
       if (outcome.kind === "done") return outcome;
       if (outcome.reason !== said) log.info("wait", `waiting: ${outcome.reason}`);
       said = outcome.reason;
@@ -57,47 +53,41 @@ export async function handOver(options: HandOverOptions): Promise<Outcome> {
     }
   } finally {
     connections.close();
+    electors.close();
   }
-}
-
-interface Beta {
-  readonly address: Address;
-  readonly isOnline: boolean;
 }
 
 interface Own {
   readonly role: string;
-  readonly offset: number;
-  readonly betas: readonly Beta[];
+  readonly betas: ReturnType<typeof parseBetas>;
 }
 
 async function readOwn(connections: Connections, address: Address): Promise<Own> {
   const [reply] = await connections.ask(address, [["INFO", "replication"]]);
-  return parseOwn(String(reply));
-}
-
-function parseOwn(text: string): Own {
-  const info = parseInfo(text);
-  return {
-    role: info.get("role") ?? "",
-    offset: Number(info.get("master_repl_offset") ?? 0),
-    betas: parseBetas(info).map(({ at: { host, port }, isOnline }) => ({
-      address: { ip: host, port, busPort: port + busPortDistance },
-      isOnline,
-    })),
-  };
+  const info = parseInfo(String(reply));
+  return { role: info.get("role") ?? "", betas: parseBetas(info) };
 }
 
 async function tryOnce(
   options: HandOverOptions,
   connections: Connections,
-  { betas }: Own,
+  electors: Electors,
+  own: Own,
 ): Promise<Outcome> {
-  if (betas.length === 0) return late("no beta follows this alpha");
-  if (!betas.every(({ isOnline }) => isOnline)) return late("a beta is yet to copy this alpha");
-  const [sentinel] = await findSentinels(options, connections, betas);
-  if (sentinel === undefined) return late("no Sentinel answers that watches this alpha");
-  const { address, set, log } = options;
+  if (own.betas.length === 0) return late("no beta follows this alpha");
+  if (!own.betas.every(({ isOnline }) => isOnline)) return late("a beta is yet to copy this alpha");
+  const { address, log, leftMs } = options;
+  const betas: Beta[] = [];
+  for (const peer of await Promise.all(
+    own.betas.map(async ({ at }) => ({ at, ...(await resolvePeer(at)) })),
+  )) {
+    if (peer.address === undefined) return late(peer.waitingFor);
+    betas.push(peer);
+  }
+  const nodes = [address, ...betas.map((beta) => beta.address)];
+  const elector = await electors.find(nodes);
+  if (elector === undefined) return late("no Sentinel answers that watches this alpha");
+  if (elector.is === "finishing") return late("the Sentinels have yet to finish another failover");
   const hold = await holdWrites(connections, address);
   log.info("action", "writes are held back until the betas have everything", {
     report: "HandingOver",
@@ -107,73 +97,29 @@ async function tryOnce(
     log.warn("action", `the hand-over is called off: ${why}`);
     return late(why);
   };
-  let heir: Address | undefined;
+  let heir: Beta | undefined;
   try {
     if (!(await haveAll(connections, betas, hold))) return await callOff("a beta does not keep up");
-    const refusal = await failOver(connections, sentinel, set);
+    // One that has begun by itself refuses to begin again; whoever it promotes has everything now.
+    const refusal = elector.is === "idle" ? await electors.failOver(elector.at) : undefined;
     if (refusal !== undefined) return await callOff(refusal);
-    heir = await findPromoted(connections, betas, sentinel, set, hold);
+    heir = await findPromoted(connections, betas, () => electors.isElecting(elector.at), hold);
   } catch (thrown) {
     return await callOff(messageOf(thrown));
   }
   if (heir === undefined) return callOff("the Sentinels did not promote a beta in time");
-  const told = options.onPromoted(heir);
+  const told = options.onPromoted(heir.address);
   // From here on there is another alpha: what this one took would be lost. Nothing is called off any more.
-  if (!(await stepDown(connections, address, heir, hold)))
-    return late(`${formatAddress(heir)} is the alpha now, and this node does not follow it`);
+  if (!(await stepDown(connections, address, heir.at, hold)))
+    return late(`${formatEndpoint(heir.at)} is the alpha now, and this node does not follow it`);
   // As a beta it takes no writes; as an alpha again one day it must.
   await hold.release();
   await told;
-  await awaitAgreement(options, connections, betas, heir);
-  return { kind: "done", reason: `${formatAddress(heir)} is the alpha now` };
+  await electors.awaitAgreement(heir, nodes, leftMs);
+  return { kind: "done", reason: `${formatEndpoint(heir.at)} is the alpha now` };
 }
 
 const late = (reason: string): Outcome => ({ kind: "late", reason });
-
-/** Those that would have a majority for it. */
-async function findSentinels(
-  { sentinels, sentinelPort, address, set }: HandOverOptions,
-  connections: Connections,
-  betas: readonly Beta[],
-): Promise<readonly Address[]> {
-  const beside = [address, ...betas.map((beta) => beta.address)].map((at) => ({
-    ...at,
-    port: sentinelPort,
-  }));
-  const all = sentinels?.flatMap((one) => one.address ?? []) ?? beside;
-  const replies = await Promise.all(
-    all.map((at) => firstReply(connections, at, ["SENTINEL", "CKQUORUM", set])),
-  );
-  return all.filter((_, index) => String(replies[index]).startsWith("OK"));
-}
-
-/**
- * Until all Sentinels name the new alpha, and the failover is over: another that begins before would get in its way, and leave
- * a beta that copies the wrong node.
- */
-async function awaitAgreement(
-  options: HandOverOptions,
-  connections: Connections,
-  betas: readonly Beta[],
-  heir: Address,
-): Promise<void> {
-  const sentinels = await findSentinels(options, connections, betas);
-  const isSettled = async (at: Address) => {
-    const seen = readSentinel([
-      await firstReply(connections, at, ["SENTINEL", "MASTER", options.set]),
-    ]);
-    return (
-      seen.state === "knows" &&
-      seen.alpha.host === heir.ip &&
-      seen.alpha.port === heir.port &&
-      !seen.flags.includes("failover_in_progress")
-    );
-  };
-  while (options.leftMs() > 0) {
-    if ((await Promise.all(sentinels.map(isSettled))).every(Boolean)) return;
-    await pause(lookAgainMs);
-  }
-}
 
 async function haveAll(
   connections: Connections,
@@ -192,36 +138,21 @@ async function haveAll(
   return false;
 }
 
-/** @returns why the Sentinel refuses. Where no answer comes, it may be at it: who is promoted tells. */
-async function failOver(
-  connections: Connections,
-  sentinel: Address,
-  set: string,
-): Promise<string | undefined> {
-  const reply = await firstReply(connections, sentinel, ["SENTINEL", "FAILOVER", set]);
-  return reply instanceof ReplyError ? `the Sentinel refuses: ${reply.message}` : undefined;
-}
-
 /** Within half of the time; one that the Sentinels are just about to promote is waited for as long as writes are held back. */
 async function findPromoted(
   connections: Connections,
   betas: readonly Beta[],
-  sentinel: Address,
-  set: string,
+  isUnderWay: () => Promise<boolean>,
   hold: Hold,
-): Promise<Address | undefined> {
+): Promise<Beta | undefined> {
   const isAlpha = async ({ address }: Beta) => {
     const reply = await firstReply(connections, address, ["ROLE"]);
     return Array.isArray(reply) && reply[0] === "master";
   };
-  const isUnderWay = async () =>
-    String(await firstReply(connections, sentinel, ["SENTINEL", "MASTER", set])).includes(
-      "failover_in_progress",
-    );
   do {
     const promoted = await Promise.all(betas.map(isAlpha));
     const heir = betas[promoted.indexOf(true)];
-    if (heir) return heir.address;
+    if (heir) return heir;
     await pause(lookAgainMs);
   } while (isEarly(hold, 0.5) || (isEarly(hold, 0.9) && (await isUnderWay())));
   return undefined;
@@ -236,11 +167,11 @@ async function findPromoted(
 async function stepDown(
   connections: Connections,
   address: Address,
-  heir: Address,
+  heir: HostPort,
   hold: Hold,
 ): Promise<boolean> {
   const commands = [
-    ["REPLICAOF", heir.ip, heir.port],
+    ["REPLICAOF", heir.host, heir.port],
     ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"],
   ];
   do {

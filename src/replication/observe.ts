@@ -1,12 +1,14 @@
 /**
  * Asks all peers and all Sentinels at once.
  */
+import { isIP } from "node:net";
 import type { Address } from "../address.ts";
 import type { Peer } from "../discovery/discovery.ts";
 import type { Connection, ConnectOptions } from "../redis/connection.ts";
-import { openConnections, readFailure } from "../redis/connections.ts";
+import { type Connections, openConnections, readFailure } from "../redis/connections.ts";
 import { parseInfo } from "../redis/info.ts";
 import { type Command, type Reply, ReplyError } from "../redis/resp.ts";
+import { forSentinels } from "./sentinels.ts";
 import type {
   Acquaintance,
   HostPort,
@@ -27,19 +29,22 @@ export interface Observer {
 /** @param set the name under which Sentinel knows the alpha. */
 export function createObserver(options: ConnectOptions, set: string): Observer {
   const connections = openConnections(options);
+  const toSentinels = openConnections(forSentinels(options));
   const usesTls = options.tls !== undefined;
 
   async function ask<T>(
+    over: Connections,
     peer: Peer,
     questions: readonly Command[],
     read: (replies: readonly Reply[]) => T,
   ) {
-    if (peer.address === undefined) return { state: "silent", why: peer.waitingFor } as const;
+    if (peer.address === undefined)
+      return { seen: { state: "silent", why: peer.waitingFor } } as const;
     try {
-      return read(await connections.ask(peer.address, questions));
+      return read(await over.ask(peer.address, questions));
     } catch (thrown) {
       const { state, why } = readFailure(thrown, usesTls);
-      return { state, why };
+      return { seen: { state, why } };
     }
   }
 
@@ -48,7 +53,8 @@ export function createObserver(options: ConnectOptions, set: string): Observer {
       Promise.all(
         peers.map(async (peer): Promise<PeerView> => {
           const { name, address, pod } = peer;
-          return { name, address, pod, seen: await ask(peer, serverQuestions, readServer) };
+          const answer = await ask(connections, peer, serverQuestions, readServer);
+          return { name, address, pod, ...answer };
         }),
       ),
     lookAtSentinels: (sentinels) =>
@@ -59,13 +65,21 @@ export function createObserver(options: ConnectOptions, set: string): Observer {
             ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", set],
             ["SENTINEL", "REPLICAS", set],
             ["SENTINEL", "SENTINELS", set],
+            ["SENTINEL", "MYID"],
           ];
           const { name, address } = peer;
-          return { name, address, seen: await ask(peer, questions, readSentinel) };
+          const answer = await ask(toSentinels, peer, questions, (replies) => ({
+            seen: readSentinel(replies),
+            id: typeof replies[4] === "string" ? replies[4] : undefined,
+          }));
+          return { name, address, ...answer };
         }),
       ),
-    connectionTo: connections.to,
-    close: connections.close,
+    connectionTo: (address) => connections.to(address) ?? toSentinels.to(address),
+    close() {
+      connections.close();
+      toSentinels.close();
+    },
   };
 }
 
@@ -74,20 +88,33 @@ const serverQuestions: readonly Command[] = [
   ["INFO", "replication"],
   ["DBSIZE"],
   ["INFO", "server"],
+  ["CONFIG", "GET", "replica-announce-ip"],
 ];
 
-function readServer([waiting, replication, keys, server]: readonly Reply[]): PeerAnswer {
+function readServer([waiting, replication, keys, server, announcing]: readonly Reply[]): Pick<
+  PeerView,
+  "announcedAs"
+> & { readonly seen: PeerAnswer } {
   const entrypoint = readWaiting(waiting);
   if (entrypoint) return entrypoint;
   for (const reply of [replication, keys]) {
     if (!(reply instanceof ReplyError)) continue;
     if (reply.kind === "LOADING")
-      return { state: "silent", why: "it is loading its data", isLoading: true };
-    return { state: "denied", why: reply.message };
+      return { seen: { state: "silent", why: "it is loading its data", isLoading: true } };
+    return { seen: { state: "denied", why: reply.message } };
   }
   const info = parseInfo(String(replication));
   const runId = parseInfo(String(server)).get("run_id") ?? "";
-  return { ...readReplication(info), runId, keys: Number(keys) };
+  return {
+    announcedAs: readName(announcing),
+    seen: { ...readReplication(info), runId, keys: Number(keys) },
+  };
+}
+
+/** `replica-announce-ip`, where it is a name. */
+function readName(announcing: Reply | undefined): string | undefined {
+  const host = Array.isArray(announcing) ? String(announcing[1] ?? "") : "";
+  return host === "" || isIP(host) !== 0 ? undefined : host;
 }
 
 function readReplication(info: ReadonlyMap<string, string>): Omit<RunningServer, "keys" | "runId"> {

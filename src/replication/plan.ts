@@ -7,7 +7,7 @@
 import { compareNames } from "../address.ts";
 import { electNewest, isOlder } from "./elect-newest.ts";
 import { becomeAlpha, wait } from "./outcomes.ts";
-import { findNamed, type Named } from "./read-sentinels.ts";
+import { endpointOf, findNamed, type Named } from "./read-sentinels.ts";
 import { isServer, type Observation, type PeerView, type Plan, type ServerPeer } from "./types.ts";
 
 export function plan(observation: Observation): Plan {
@@ -95,7 +95,7 @@ function followServers(observation: Observation, servers: readonly ServerPeer[])
       known ? "too few Sentinels answer to elect an alpha" : "no alpha answers, and no Sentinel",
     );
   if (self.disk.kind === "aof" && self.disk.wasAlpha) {
-    const steps = servers.map((at) => ({ kind: "follow", at, alpha: self.address }) as const);
+    const steps = servers.map((at) => ({ kind: "follow", at, alpha: endpointOf(self) }) as const);
     return { ...becomeAlpha("this node was the alpha, and has all its data", "Returned"), steps };
   }
   const heir = bestBeta(servers);

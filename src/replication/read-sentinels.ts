@@ -30,7 +30,9 @@ export interface Named extends HostPort {
 export function findNamed({ sentinels, self, peers }: Observation): Named | undefined {
   const opinions = Map.groupBy(
     sentinels.flatMap((view) => (view.seen.state === "knows" ? [{ view, seen: view.seen }] : [])),
-    ({ seen }) => `${seen.alpha.host}:${seen.alpha.port}`,
+    // While names take the place of addresses, some have the one and some the other.
+    ({ seen: { alpha } }) =>
+      [self, ...peers].find((one) => isAt(one, alpha)) ?? `${alpha.host}:${alpha.port}`,
   );
   const majority = [...opinions.values()].find((group) => group.length > sentinels.length / 2);
   const alpha = majority?.[0]?.seen.alpha;
@@ -60,11 +62,17 @@ export function findNewestAlpha(
     .find((one) => one !== undefined);
 }
 
-/** By address, or by name: `redis-0` is `redis-0.redis.shop.svc.cluster.local`. */
+/** By address, by the name that it announces, or by its own: `redis-0` is `redis-0.redis.shop.svc.cluster.local`. */
 export function isAt(
-  { name, address }: Pick<PeerView, "name" | "address">,
+  { name, address, announcedAs }: Pick<PeerView, "name" | "address" | "announcedAs">,
   { host, port }: HostPort,
 ): boolean {
   if (address === undefined || address.port !== port) return false;
-  return address.ip === host || host === name || host.startsWith(`${name}.`);
+  return [address.ip, announcedAs, name].includes(host) || host.startsWith(`${name}.`);
 }
+
+/** Where Sentinels and the other nodes know it to be. */
+export const endpointOf = ({
+  address: { ip, port },
+  announcedAs,
+}: Pick<ServerPeer, "address" | "announcedAs">): HostPort => ({ host: announcedAs ?? ip, port });

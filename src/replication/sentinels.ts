@@ -1,12 +1,14 @@
 /**
  * Where the Sentinels are: those of a list, those behind a name, or one beside each peer.
  */
-import { busPortDistance, formatAddress, parseEndpoint } from "../address.ts";
+import { busPortDistance, formatAddress, formatEndpoint, parseEndpoint } from "../address.ts";
 import { withDeadline } from "../deadline.ts";
 import type { Peer, Peers } from "../discovery/discovery.ts";
 import { lookupAll } from "../discovery/dns.ts";
 import { resolveEndpoint } from "../discovery/fixed.ts";
 import { codeOf, messageOf } from "../errors.ts";
+import type { ConnectOptions } from "../redis/connection.ts";
+import type { HostPort } from "./types.ts";
 
 export interface SentinelPlaces {
   /** As host:port. */
@@ -16,6 +18,12 @@ export interface SentinelPlaces {
 }
 
 const lookupDeadlineMs = 2_000;
+
+/** A Sentinel asks for the same password as the nodes do, and knows no user but the default one: before 6.2 there is none. */
+export const forSentinels = (options: ConnectOptions): ConnectOptions => ({
+  ...options,
+  credentials: { ...options.credentials, user: undefined },
+});
 
 export async function findSentinels(
   { self, others }: Peers,
@@ -31,6 +39,10 @@ export async function findSentinels(
   const all: readonly Peer[] = self ? [self, ...others] : others;
   return all.map((peer) => (peer.address ? { ...peer, address: { ...peer.address, port } } : peer));
 }
+
+/** Whoever is known by an address or a name. */
+export const resolvePeer = ({ host, port }: HostPort, name = formatEndpoint({ host, port })) =>
+  resolveEndpoint({ name, host, port, busPort: port + busPortDistance }, lookupDeadlineMs);
 
 async function lookUp(name: string, port: number): Promise<readonly Peer[]> {
   try {

@@ -1,6 +1,7 @@
 /**
  * The settings of `rekindle replication`, each described once.
  */
+import { isIP } from "node:net";
 import { parseEndpoint } from "../address.ts";
 import { checkDiscovery, checkTls, clusterSettingDescriptions } from "../cluster/settings.ts";
 import { kubernetesSettingDescriptions } from "../kubernetes/settings.ts";
@@ -52,6 +53,19 @@ export const roleLabel: Setting<string | undefined> = {
   },
 };
 
+export const announceHostname: Setting<string | undefined> = {
+  describe:
+    "a name that resolves to this one at whatever address, for Sentinels, nodes and clients to know it by; Redis 6.2.7 or later",
+  defaultText: "its address",
+  read(value) {
+    const name = value.toLowerCase();
+    // Sentinels tell each other of names between commas.
+    if (/^(?=.{1,253}$)[a-z0-9_]([-a-z0-9_.]*[a-z0-9_.])?$/.test(name) && isIP(name) === 0)
+      return name;
+    throw new Error("expected a name such as redis-0.redis.shop.svc, without a port");
+  },
+};
+
 export const replicationSettingDescriptions = {
   nodes: count(
     "how many nodes there are, the alpha included; a majority must be there to know whose data is newest",
@@ -60,6 +74,7 @@ export const replicationSettingDescriptions = {
   ),
   ...sentinelDescriptions,
   ...peerDescriptions,
+  announceHostname,
   roleLabel,
   disruptionBudget: shared.disruptionBudget,
   minReplicasToWrite: optionalCount(

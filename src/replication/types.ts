@@ -65,6 +65,8 @@ export type PeerAnswer = RunningServer | WaitingEntrypoint | Silence | Denial;
 export interface PeerView {
   readonly name: string;
   readonly address: Address | undefined;
+  /** The name by which Sentinels and nodes know it; undefined where that is its address, or not known. */
+  readonly announcedAs?: string | undefined;
   /** Undefined elsewhere than on Kubernetes. */
   readonly pod?: PodFacts | undefined;
   readonly seen: PeerAnswer;
@@ -74,6 +76,7 @@ export interface PeerView {
 export interface ServerPeer {
   readonly name: string;
   readonly address: Address;
+  readonly announcedAs?: string | undefined;
   readonly pod?: PodFacts | undefined;
   readonly seen: RunningServer;
 }
@@ -114,6 +117,8 @@ export interface Acquaintance extends HostPort {
 export interface SentinelView {
   readonly name: string;
   readonly address: Address | undefined;
+  /** Undefined before 6.2. */
+  readonly id?: string | undefined;
   readonly seen: Opinion | { readonly state: "knows-nothing" } | Silence | Denial;
 }
 
@@ -122,6 +127,7 @@ export interface Self {
   readonly name: string;
   readonly hostname: string;
   readonly address: Address;
+  readonly announcedAs: string | undefined;
   readonly disk: DiskFacts;
   /** Told to the others since before they were asked last. */
   readonly claims: boolean;
@@ -152,7 +158,7 @@ export type Step =
   /** Makes a beta an alpha, where no Sentinel is there to do it. */
   | { readonly kind: "promote"; readonly at: ServerPeer }
   /** Has a running beta copy this node. */
-  | { readonly kind: "follow"; readonly at: ServerPeer; readonly alpha: Address };
+  | { readonly kind: "follow"; readonly at: ServerPeer; readonly alpha: HostPort };
 
 export type Report = "Founded" | "Returned" | "Joined" | "Promoted";
 

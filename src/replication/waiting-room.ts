@@ -7,10 +7,13 @@ import { createServer, type Server, type Socket } from "node:net";
 import type { Address } from "../address.ts";
 import type { Credentials, TlsFiles } from "../redis/connection.ts";
 import { createReplyReader, type Reply } from "../redis/resp.ts";
-import type { DiskFacts, WaitingEntrypoint } from "./types.ts";
+import type { DiskFacts, PeerView, WaitingEntrypoint } from "./types.ts";
 
 /** What a waiting entrypoint is asked for; no server knows it. */
 export const question = ["REKINDLE", "WAITING"] as const;
+
+/** `announcedAs`: the name by which it will be known as a server. */
+export type Told = Omit<WaitingEntrypoint, "state"> & Pick<PeerView, "announcedAs">;
 
 export interface WaitingRoom {
   /** The port is free again, and whoever was connected is not. */
@@ -21,16 +24,19 @@ export interface WaitingRoom {
 export async function openWaitingRoom(
   address: Address,
   access: { readonly credentials: Credentials; readonly tls: TlsFiles | undefined },
-  tell: () => Omit<WaitingEntrypoint, "state">,
+  tell: () => Told,
 ): Promise<WaitingRoom> {
   const sockets = new Set<Socket>();
   const serve = (socket: Socket): void => {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
     socket.on("error", () => {}); // Whoever asked is gone.
     converse(socket, access.credentials, tell);
   };
   const server = await createListener(access.tls, serve);
+  // Those too that are still shaking hands: closing would wait for them.
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+  });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen({ host: address.ip, port: address.port }, resolve);
@@ -56,11 +62,7 @@ async function createListener(
 /** A question is short; whoever sends more at once asks for something else. */
 const longestQuestion = 4_096;
 
-function converse(
-  socket: Socket,
-  credentials: Credentials,
-  tell: () => Omit<WaitingEntrypoint, "state">,
-): void {
+function converse(socket: Socket, credentials: Credentials, tell: () => Told): void {
   let isIn = credentials.password === undefined;
   const reader = createReplyReader();
   socket.on("data", (bytes: Buffer) => {
@@ -100,11 +102,14 @@ function isPassword(given: readonly string[], { user, password }: Credentials): 
 }
 
 /** What a waiting entrypoint said, checked: it comes from the network. Undefined for anything else. */
-export function readWaiting(reply: Reply | undefined): WaitingEntrypoint | undefined {
+export function readWaiting(
+  reply: Reply | undefined,
+): (Pick<PeerView, "announcedAs"> & { readonly seen: WaitingEntrypoint }) | undefined {
   if (typeof reply !== "string") return undefined;
   try {
-    const { hostname, disk, claims } = JSON.parse(reply) as {
+    const { hostname, disk, claims, announcedAs } = JSON.parse(reply) as {
       hostname: unknown;
+      announcedAs: unknown;
       disk: Partial<DiskFacts> | undefined;
       claims: unknown;
     };
@@ -113,7 +118,10 @@ export function readWaiting(reply: Reply | undefined): WaitingEntrypoint | undef
     const writtenAtMs = Number(disk?.writtenAtMs);
     if (!Number.isFinite(writtenAtMs)) return undefined;
     const facts = { kind, writtenAtMs, wasAlpha: disk?.wasAlpha === true };
-    return { state: "waiting", hostname, disk: facts, claims: claims === true };
+    return {
+      announcedAs: typeof announcedAs === "string" ? announcedAs : undefined,
+      seen: { state: "waiting", hostname, disk: facts, claims: claims === true },
+    };
   } catch {
     return undefined;
   }

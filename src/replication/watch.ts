@@ -1,7 +1,7 @@
 /**
  * The nodes and the Sentinels, as the log tells of them.
  */
-import { formatAddress } from "../address.ts";
+import { formatAddress, formatEndpoint } from "../address.ts";
 import type { LogFields } from "../log.ts";
 import type { Sight } from "../watcher.ts";
 import type { PeerView, SentinelView } from "./types.ts";
@@ -17,7 +17,7 @@ function sightOfPeer({ name, address, seen }: PeerView): Sight {
   switch (seen.state) {
     case "server": {
       const { role, alphaAt, inSync } = seen;
-      const fields: LogFields = { ...at, role, alpha: alphaAt && hostAndPort(alphaAt), inSync };
+      const fields: LogFields = { ...at, role, alpha: alphaAt && formatEndpoint(alphaAt), inSync };
       return { name, gist: `answers as ${role}`, fields, isTrouble };
     }
     case "waiting": {
@@ -39,7 +39,7 @@ function sightOfSentinel({ name, seen }: SentinelView): Sight {
   const base = { name: `sentinel of ${name}`, isTrouble: seen.state === "denied" };
   switch (seen.state) {
     case "knows": {
-      const alpha = hostAndPort(seen.alpha);
+      const alpha = formatEndpoint(seen.alpha);
       const fields = { state: seen.state, alpha, epoch: seen.epoch, flags: seen.flags.join(",") };
       return { ...base, gist: `names ${alpha}`, fields };
     }
@@ -53,5 +53,3 @@ function sightOfSentinel({ name, seen }: SentinelView): Sight {
       };
   }
 }
-
-const hostAndPort = ({ host, port }: { host: string; port: number }): string => `${host}:${port}`;

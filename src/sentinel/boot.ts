@@ -10,7 +10,9 @@ import type { ConnectOptions } from "../redis/connection.ts";
 import { createObserver } from "../replication/observe.ts";
 import { isAt } from "../replication/read-sentinels.ts";
 import { findSentinels, type SentinelPlaces } from "../replication/sentinels.ts";
+import { findStrayNames } from "../replication/stray-names.ts";
 import type { MarkAlpha } from "../replication/tend.ts";
+import { isServer } from "../replication/types.ts";
 import { sightsOf } from "../replication/watch.ts";
 import { createWatcher } from "../watcher.ts";
 import { planSentinel } from "./plan.ts";
@@ -20,6 +22,8 @@ export interface SentinelBootOptions {
   readonly discovery: Discovery;
   readonly set: string;
   readonly sentinelPlaces: SentinelPlaces;
+  /** A name for the others to know it by; undefined: its address. */
+  readonly announcedAs: string | undefined;
   readonly remembered: SentinelState | undefined;
   readonly peerWaitMs: number;
   readonly connect: ConnectOptions;
@@ -38,8 +42,8 @@ export interface SentinelDestiny {
 }
 
 export async function decideWhatToWatch(options: SentinelBootOptions): Promise<SentinelDestiny> {
-  const { discovery, set, sentinelPlaces, remembered, peerWaitMs, connect, markAlpha, log } =
-    options;
+  const { discovery, set, sentinelPlaces, remembered, peerWaitMs, connect, log } = options;
+  const { announcedAs, markAlpha } = options;
   const { sentinelPort } = sentinelPlaces;
   const now = () => performance.now();
   const startedAt = now();
@@ -55,7 +59,11 @@ export async function decideWhatToWatch(options: SentinelBootOptions): Promise<S
     if (watcher.observed(sightsOf(views, seen))) changedAt = now();
     const unchangedMs = now() - changedAt;
     const observation = { remembered, peers: views, sentinels: seen, unchangedMs, peerWaitMs };
-    return { decision: planSentinel(observation), views };
+    const decision = planSentinel(observation);
+    if (decision.kind !== "become") return { decision, views };
+    const itself = { address: own, announcedAs };
+    const [stray] = await findStrayNames([itself, ...views.filter(isServer)]);
+    return { decision: stray ? ({ kind: "wait", reason: stray } as const) : decision, views };
   }
 
   try {

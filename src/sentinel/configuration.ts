@@ -1,6 +1,7 @@
 /**
  * The sentinel.conf that a Sentinel starts with: its settings anew at every start, and what is still true of what it remembered.
  */
+import { renderTls, type ServerOptions } from "../redis/configuration.ts";
 import type { Credentials } from "../redis/connection.ts";
 import { quoteArgument } from "../redis/user-configuration.ts";
 import type { SentinelState } from "./state.ts";
@@ -13,31 +14,39 @@ export interface SentinelOptions {
   readonly quorum: number;
   readonly dir: string;
   readonly ip: string;
+  /** A name for the others to know it by; undefined: its address. */
+  readonly announcedAs: string | undefined;
+  /** It can resolve names, its nodes' or its own. */
+  readonly hasHostnames: boolean;
   readonly port: number;
   readonly downAfterMs: number;
   readonly failoverTimeoutMs: number;
   /** What Sentinel runs when something has happened. */
   readonly eventScript: string;
   readonly credentials: Credentials;
-  readonly tls: { readonly cert: string; readonly key: string; readonly ca: string } | undefined;
+  readonly tls: ServerOptions["tls"];
 }
 
 /** @returns the text of the file. It may hold the password: write it for its owner only. */
 export function renderSentinelConfiguration(options: SentinelOptions): string {
-  const { set, state, id, quorum, ip, port, tls } = options;
+  const { set, state, id, quorum, ip, port, announcedAs, tls } = options;
   const { alpha, betas, sentinels, currentEpoch, configEpoch, leaderEpoch } = state;
   return `${[
     "# Written by Rekindle at every start, and by Sentinel itself in between; changes made here are lost.",
     `port ${tls ? 0 : port}`,
     // Where it announces one of these, nobody else could reach it; nor should they.
     ...(ip === "::1" || ip.startsWith("127.") ? [`bind ${ip}`] : []),
-    ...(tls ? tlsLines(port, tls) : []),
+    // Its links to the nodes and to the other Sentinels are TLS by `tls-replication`.
+    ...renderTls(tls, port).map(([name, value]) => `${name} ${value}`),
     `dir ${quoteArgument(options.dir)}`,
     "daemonize no",
     // The others are on other hosts; without a password protected mode would shut them out.
     "protected-mode no",
     `sentinel myid ${id}`,
-    `sentinel announce-ip ${quoteArgument(ip)}`,
+    // Before any line that may hold a name. Nodes may announce theirs whatever this one does.
+    ...(options.hasHostnames ? ["sentinel resolve-hostnames yes"] : []),
+    ...(announcedAs === undefined ? [] : ["sentinel announce-hostnames yes"]),
+    `sentinel announce-ip ${quoteArgument(announcedAs ?? ip)}`,
     `sentinel announce-port ${port}`,
     ...(options.credentials.password
       ? [`requirepass ${quoteArgument(options.credentials.password)}`]
@@ -58,18 +67,6 @@ export function renderSentinelConfiguration(options: SentinelOptions): string {
     `sentinel current-epoch ${currentEpoch}`,
   ].join("\n")}\n`;
 }
-
-const tlsLines = (
-  port: number,
-  { cert, key, ca }: NonNullable<SentinelOptions["tls"]>,
-): readonly string[] => [
-  `tls-port ${port}`,
-  // It speaks TLS to the nodes and to the other Sentinels with this.
-  "tls-replication yes",
-  `tls-cert-file ${quoteArgument(cert)}`,
-  `tls-key-file ${quoteArgument(key)}`,
-  `tls-ca-cert-file ${quoteArgument(ca)}`,
-];
 
 /** For the nodes. The other Sentinels ask for the same password as this one does (`sendAuthIfNeeded`). */
 function credentialLines(set: string, { user, password }: Credentials): readonly string[] {

@@ -4,7 +4,8 @@
  * Only an alpha that answers is watched, with one exception: where betas run whose alpha does not, and Sentinels were all
  * restarted, somebody has to elect another; they start with the dead alpha and its betas, and do so.
  */
-import { findNewestAlpha, isAt } from "../replication/read-sentinels.ts";
+import { isIP } from "node:net";
+import { endpointOf, findNewestAlpha, isAt } from "../replication/read-sentinels.ts";
 import {
   type HostPort,
   isServer,
@@ -54,8 +55,6 @@ export function planSentinel(observation: SentinelObservation): SentinelPlan {
     `the alpha ${name}, which does not answer, to replace it`,
   );
 }
-
-const endpointOf = ({ address: { ip, port } }: ServerPeer): HostPort => ({ host: ip, port });
 
 /** Of several alphas the one that the newest opinion names: the other Sentinels', or the own. */
 function findAlpha(
@@ -107,9 +106,19 @@ function watch(
     currentEpoch: Math.max(remembered?.currentEpoch ?? 0, newest),
     leaderEpoch: remembered?.leaderEpoch ?? 0,
     betas: servers.filter(({ seen }) => seen.role === "beta").map(endpointOf),
-    sentinels: (remembered?.sentinels ?? []).filter((known) =>
-      answering.some((view) => isAt(view, known)),
-    ),
+    sentinels: (remembered?.sentinels ?? []).flatMap((known) => whereItIs(known, answering)),
   };
   return { kind: "become", reason: `watching ${what}`, state };
+}
+
+/** By its id, wherever it answers now; its name stays true. Nowhere, where nobody answers for it. */
+function whereItIs(
+  known: SentinelState["sentinels"][number],
+  answering: readonly SentinelView[],
+): SentinelState["sentinels"] {
+  const view =
+    answering.find((one) => one.id === known.id) ?? answering.find((one) => isAt(one, known));
+  if (view?.address === undefined) return [];
+  const { ip, port } = view.address;
+  return [isIP(known.host) === 0 ? known : { ...known, host: ip, port }];
 }

@@ -3,6 +3,7 @@
  */
 import { checkDiscovery, checkTls, clusterSettingDescriptions } from "../cluster/settings.ts";
 import {
+  announceHostname,
   peerDescriptions,
   replicationSettingDescriptions,
   roleLabel,
@@ -40,6 +41,7 @@ export const sentinelSettingDescriptions = {
     "30s",
   ),
   ...peerDescriptions,
+  announceHostname,
   roleLabel,
   dir: text("the folder of its sentinel.conf", { fallback: "/data" }),
   server: optionalText("the server's executable, which is Sentinel too", {
@@ -51,6 +53,7 @@ export const sentinelSettingDescriptions = {
   tlsCert: shared.tlsCert,
   tlsKey: shared.tlsKey,
   tlsCa: shared.tlsCa,
+  tlsClients: shared.tlsClients,
   logLevel: shared.logLevel,
   logFormat: shared.logFormat,
 } as const;

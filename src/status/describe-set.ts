@@ -1,7 +1,7 @@
 /**
  * What the nodes and Sentinels of a set say, as a person wants to know it. Pure.
  */
-import { compareNames, formatAddress } from "../address.ts";
+import { compareNames, formatAddress, formatEndpoint } from "../address.ts";
 import { isAt } from "../replication/read-sentinels.ts";
 import {
   type HostPort,
@@ -95,7 +95,7 @@ function nodeProblems(
       if (seen.state !== "server") return [`${name} does not answer: ${seen.why}`];
       if (seen.role === "alpha" || seen.alphaAt === undefined) return [];
       if (alpha && !isAt(alpha, seen.alphaAt))
-        return [`${name} copies ${hostAndPort(seen.alphaAt)}, not ${alpha.name}`];
+        return [`${name} copies ${formatEndpoint(seen.alphaAt)}, not ${alpha.name}`];
       return seen.inSync ? [] : [`${name} is not in sync with its alpha`];
     }),
   ];
@@ -140,7 +140,7 @@ const findStrangers = (
     sentinels
       .flatMap(({ seen }) => (seen.state === "knows" ? seen.betas : []))
       .filter((beta) => !peers.some((peer) => isAt(peer, beta)))
-      .map(hostAndPort),
+      .map(formatEndpoint),
   );
 
 function findSetWarnings(
@@ -193,6 +193,4 @@ const describeSentinel = (
 });
 
 const nameAt = (peers: readonly PeerView[], at: HostPort): string =>
-  peers.find((peer) => isAt(peer, at))?.name ?? hostAndPort(at);
-
-const hostAndPort = ({ host, port }: HostPort): string => formatAddress({ ip: host, port });
+  peers.find((peer) => isAt(peer, at))?.name ?? formatEndpoint(at);

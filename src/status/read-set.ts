@@ -1,10 +1,12 @@
 /**
  * Asks all nodes and Sentinels of a set what they are, starting from the nodes that are known.
  */
-import { busPortDistance, formatAddress, sameAddress } from "../address.ts";
+import { formatEndpoint } from "../address.ts";
 import type { Peer } from "../discovery/discovery.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
 import { createObserver } from "../replication/observe.ts";
+import { isAt } from "../replication/read-sentinels.ts";
+import { resolvePeer } from "../replication/sentinels.ts";
 import type { PeerView, SentinelView } from "../replication/types.ts";
 
 export interface SetView {
@@ -29,7 +31,7 @@ export function createSetReader(
       let peers = await observer.look(known);
       // From a beta to its alpha, and from there to all others.
       for (let hop = 0; hop < 2; hop++) {
-        const others = findOthers(peers);
+        const others = await findOthers(peers);
         if (others.length > 0) peers = withoutTwins([...peers, ...(await observer.look(others))]);
       }
       const nodes = peers.flatMap(({ name, address }) => (address ? [{ name, address }] : []));
@@ -40,18 +42,16 @@ export function createSetReader(
 }
 
 /** Whom the servers name and nobody has asked yet. */
-function findOthers(peers: readonly PeerView[]): readonly Peer[] {
-  const found = new Map<string, Peer>();
-  for (const { seen } of peers) {
-    if (seen.state !== "server") continue;
-    for (const { host, port } of [...seen.betas, ...(seen.alphaAt ? [seen.alphaAt] : [])]) {
-      const address = { ip: host, port, busPort: port + busPortDistance };
-      const name = formatAddress(address);
-      const isKnown = peers.some((peer) => peer.address && sameAddress(peer.address, address));
-      if (!isKnown) found.set(name, { name, address });
-    }
-  }
-  return [...found.values()];
+async function findOthers(peers: readonly PeerView[]): Promise<readonly Peer[]> {
+  const named = peers.flatMap(({ seen }) =>
+    seen.state === "server" ? [...seen.betas, ...(seen.alphaAt ? [seen.alphaAt] : [])] : [],
+  );
+  const unknown = new Map(
+    named
+      .filter((at) => !peers.some((peer) => isAt(peer, at) || peer.name === formatEndpoint(at)))
+      .map((at) => [formatEndpoint(at), at]),
+  );
+  return Promise.all([...unknown].map(([name, at]) => resolvePeer(at, name)));
 }
 
 /** One node that was reached at two addresses, as on loopback inside its container: where the others know it, it is. */

@@ -8,6 +8,7 @@ import { benchFounding, benchScale, benchStarting } from "./founding.ts";
 import { benchBoot, benchJoining, benchLeftovers, benchRestarting } from "./nodes.ts";
 import { writeReport } from "./report.ts";
 import type { Row } from "./rows.ts";
+import { benchSets } from "./sets.ts";
 
 const benches: Readonly<Record<string, (runs: number) => Promise<Row | readonly Row[]>>> = {
   founding: benchFounding,
@@ -17,6 +18,7 @@ const benches: Readonly<Record<string, (runs: number) => Promise<Row | readonly 
   boot: benchBoot,
   scale: benchScale,
   leftovers: benchLeftovers,
+  sets: benchSets,
 };
 
 const { values } = parseArgs({

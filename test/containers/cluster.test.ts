@@ -50,7 +50,7 @@ const images = inject("images");
 describe.skipIf(images.length === 0).each(images.length > 0 ? images : ["no image"])(
   "%s",
   (image) => {
-    test("six containers that share a DNS name found a cluster; without root, capabilities or a writable root", async () => {
+    test.concurrent("six containers that share a DNS name found a cluster; without root, capabilities or a writable root", async () => {
       await using group = await createGroup(image);
       await Promise.all(Array.from({ length: 6 }, () => group.start()));
       await untilReady(group.containers);
@@ -82,7 +82,7 @@ describe.skipIf(images.length === 0).each(images.length > 0 ? images : ["no imag
       );
     });
 
-    test("all containers restarted at once, with new addresses where Docker gives them, keep their data", async () => {
+    test.concurrent("all containers restarted at once, with new addresses where Docker gives them, keep their data", async () => {
       await using group = await createGroup(image);
       await Promise.all(Array.from({ length: 6 }, () => group.start()));
       await untilReady(group.containers);

@@ -18,11 +18,11 @@ process.env.TESTCONTAINERS_RYUK_DISABLED = "true";
 export interface ContainerGroup extends AsyncDisposable {
   readonly network: StartedNetwork;
   readonly containers: StartedTestContainer[];
-  /** A container that finds its peers by the alias that all of them share; under another alias it is none of them. */
+  /** A container that finds its peers by the alias that all of them share; under other aliases it is none of them. */
   start(
     environment?: Readonly<Record<string, string>>,
     command?: readonly string[],
-    alias?: string,
+    ...aliases: readonly string[]
   ): Promise<StartedTestContainer>;
 }
 
@@ -36,20 +36,22 @@ class ReadOnlyContainer extends GenericContainer {
   }
 }
 
-export async function createGroup(image: string): Promise<ContainerGroup> {
+/** @param folder of this machine, for each container to read at `/given`. */
+export async function createGroup(image: string, folder?: string): Promise<ContainerGroup> {
   const network = await new Network().start();
   const containers: StartedTestContainer[] = [];
   return {
     network,
     containers,
-    async start(environment = {}, command = ["cluster", "--dns", peers], alias = peers) {
+    async start(environment = {}, command = ["cluster", "--dns", peers], ...aliases) {
       const container = await new ReadOnlyContainer(image)
         .withNetwork(network)
-        .withNetworkAliases(alias)
+        .withNetworkAliases(...(aliases.length > 0 ? aliases : [peers]))
         .withDroppedCapabilities("ALL")
         .withSecurityOpt("no-new-privileges")
         .withEnvironment(environment)
         .withCommand([...command])
+        .withBindMounts(folder ? [{ source: folder, target: "/given", mode: "ro" }] : [])
         .withWaitStrategy(Wait.forLogMessage(/./))
         .start();
       containers.push(container);
@@ -125,7 +127,7 @@ export async function probe(container: StartedTestContainer, which: "readiness" 
   return { ready: exitCode === 0, output: output.trim() };
 }
 
-export const readLog = (container: StartedTestContainer): string =>
+const readLog = (container: StartedTestContainer): string =>
   spawnSync("docker", ["logs", container.getId()], { encoding: "utf8" }).stdout;
 
 /** What a container's server said last. */
@@ -134,6 +136,12 @@ export function lastWords(container: StartedTestContainer, lines: number): strin
     .split("\n")
     .filter((line) => line !== "" && !line.startsWith("{"));
   return own.slice(-lines).join("\n");
+}
+
+/** Everything that it printed, the error that ended it too. */
+export function everythingSaid(container: StartedTestContainer): string {
+  const { stdout, stderr } = spawnSync("docker", ["logs", container.getId()], { encoding: "utf8" });
+  return `${stdout}${stderr}`;
 }
 
 /** What a container's entrypoint decided and did, through the engine's own client: the container may be over. */

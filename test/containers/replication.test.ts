@@ -1,7 +1,11 @@
 /** One alpha, its betas and three Sentinels, on every server version. */
+import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { StartedTestContainer } from "testcontainers";
 import { describe, expect, inject, test } from "vitest";
 import { isEmptyRdb } from "../../src/redis/empty-rdb.ts";
+import { makeCertificates } from "../redis/certificates-under-test.ts";
 import { until } from "../redis/until.ts";
 import {
   cli,
@@ -9,8 +13,8 @@ import {
   cutOff,
   describeLog,
   destroy,
+  everythingSaid,
   lastWords,
-  readLog,
 } from "./containers-under-test.ts";
 
 const images = inject("images");
@@ -20,13 +24,15 @@ const byName = ["--dns", "redis-peers", "--sentinel-dns", "redis-sentinels"];
 async function untilWhole(
   nodes: readonly StartedTestContainer[],
   sentinels: readonly StartedTestContainer[],
+  tls: readonly string[] = [],
+  user: readonly string[] = [],
 ): Promise<StartedTestContainer> {
   const look = async () => ({
-    roles: await Promise.all(nodes.map((node) => cli(node, "info", "replication"))),
+    roles: await Promise.all(
+      nodes.map((node) => cli(node, ...tls, ...user, "info", "replication")),
+    ),
     named: await Promise.all(
-      sentinels.map((one) =>
-        cli(one, "-p", "26379", "sentinel", "get-master-addr-by-name", "mymaster"),
-      ),
+      sentinels.map((one) => ask(one, tls, "get-master-addr-by-name", "mymaster")),
     ),
   });
   const isAlpha = (info: string) => info.includes("role:master");
@@ -51,10 +57,13 @@ async function untilWhole(
   return nodes[roles.findIndex(isAlpha)] as StartedTestContainer;
 }
 
+const ask = (sentinel: StartedTestContainer, tls: readonly string[], ...words: string[]) =>
+  cli(sentinel, ...tls, "-p", "26379", "sentinel", ...words);
+
 describe.skipIf(images.length === 0).each(images.length > 0 ? images : ["no image"])(
   "%s",
   (image) => {
-    test("a snapshot without a key is known to be empty, and one with a key or a function is not", async () => {
+    test.concurrent("a snapshot without a key is known to be empty, and one with a key or a function is not", async () => {
       await using group = await createGroup(image);
       const node = await group.start({}, ["replication", ...byName, "--nodes", "1"]);
       const isEmpty = async () => {
@@ -76,7 +85,7 @@ describe.skipIf(images.length === 0).each(images.length > 0 ? images : ["no imag
       expect(await isEmpty()).toBe(false);
     });
 
-    test("three nodes and three Sentinels: a drain moves the alpha's role, a lost alpha is replaced, nothing is lost", async () => {
+    test.concurrent("three nodes and three Sentinels: a drain moves the alpha's role, a lost alpha is replaced, nothing is lost", async () => {
       await using group = await createGroup(image);
       const startNode = () => group.start({}, ["replication", ...byName, "--peer-wait", "3s"]);
       const sentinel = ["sentinel", ...byName, "--down-after", "2s", "--peer-wait", "3s"];
@@ -101,6 +110,148 @@ describe.skipIf(images.length === 0).each(images.length > 0 ? images : ["no imag
       const third = await untilWhole(left, sentinels);
       expect(await cli(third, "get", "here")).toBe("still");
       expect(await cli(third, "set", "here", "on")).toBe("OK");
+    });
+
+    test.concurrent("a node and a Sentinel that return by their names, at other addresses, are those that they were", async () => {
+      await using group = await createGroup(image);
+      const startNode = (number: number) =>
+        group.start(
+          {},
+          ["replication", ...byName, "--announce-hostname", `redis-${number}`],
+          ...["redis-peers", `redis-${number}`],
+        );
+      if (image.includes("redis6.0")) {
+        const refused = await startNode(1);
+        await until(
+          "its refusal",
+          () => everythingSaid(refused),
+          (log) => log.includes("is older than 6.2.7"),
+        );
+        return;
+      }
+      const startSentinel = (number: number) =>
+        group.start(
+          {},
+          [
+            ...["sentinel", ...byName, "--announce-hostname", `sentinel-${number}`],
+            ...["--down-after", "2s", "--peer-wait", "3s"],
+          ],
+          ...["redis-sentinels", `sentinel-${number}`],
+        );
+      const numbers = [1, 2, 3];
+      let nodes = await Promise.all(numbers.map(startNode));
+      let sentinels = await Promise.all(numbers.map(startSentinel));
+      const first = await untilWhole(nodes, sentinels);
+      expect(everythingSaid(nodes[0] as StartedTestContainer)).toContain("this node is the first");
+      await cli(first, "set", "here", "there");
+      expect(await cli(first, "wait", "2", "5000")).toBe("2");
+
+      const network = group.network.getName();
+      const gone = [first, sentinels[2] as StartedTestContainer] as const;
+      await Promise.all(gone.map((one) => destroy(group, one)));
+      // Their addresses go to somebody else.
+      const waiting = ["replication", "--dns", "nobody"];
+      await Promise.all(gone.map(() => group.start({}, waiting, "somebody")));
+      const node = await startNode(nodes.indexOf(first) + 1);
+      const sentinel = await startSentinel(3);
+      for (const [old, now] of [
+        [gone[0], node],
+        [gone[1], sentinel],
+      ] as const)
+        expect(now.getIpAddress(network)).not.toBe(old.getIpAddress(network));
+      nodes = nodes.map((one) => (one === first ? node : one));
+      sentinels = [...sentinels.slice(0, 2), sentinel];
+      const second = await untilWhole(nodes, sentinels);
+      expect(nodes.indexOf(second)).not.toBe(nodes.indexOf(node));
+      expect(await cli(node, "get", "here")).toBe("there");
+      const tell = async (one: StartedTestContainer) =>
+        [
+          await ask(one, [], "replicas", "mymaster"),
+          await ask(one, [], "sentinels", "mymaster"),
+          await ask(one, [], "ckquorum", "mymaster"),
+        ].join("\n");
+      await until(
+        "Sentinels that know all by name, and nobody twice",
+        () => Promise.all(sentinels.map(tell)),
+        (seen) =>
+          seen.every((text) => {
+            const hosts = [...text.matchAll(/^ip\n(.*)$/gm)].map(([, host]) => host);
+            return (
+              hosts.length === 4 &&
+              new Set(hosts).size === 4 &&
+              hosts.every((host) => /^(redis|sentinel)-\d$/.test(host ?? "")) &&
+              !/_down|disconnected/.test(text) &&
+              text.includes("OK 3 usable Sentinels")
+            );
+          }),
+        30_000,
+        (seen) => seen.join("\n"),
+      );
+
+      const drained = await second.exec(["rekindle", "drain", "--sentinel-dns", "redis-sentinels"]);
+      expect(drained.exitCode, drained.output).toBe(0);
+      expect(drained.output).toMatch(/redis-\d:6379 is the alpha now/);
+      const third = await untilWhole(nodes, sentinels);
+      const shown = await second.exec(["rekindle", "status", "--sentinel-dns", "redis-sentinels"]);
+      expect(shown.exitCode, shown.output).toBe(0);
+
+      // New Sentinels, and a name of the alpha that leads nowhere any more.
+      await Promise.all([third, ...sentinels].map((one) => destroy(group, one)));
+      sentinels = await Promise.all(numbers.map(startSentinel));
+      const fourth = await untilWhole(
+        nodes.filter((one) => one !== third),
+        sentinels,
+      );
+      expect(await cli(fourth, "get", "here")).toBe("there");
+    });
+
+    test.concurrent("with TLS only, an ACL user and a password: a lost alpha is replaced, a drain moves the role", async () => {
+      const folder = mkdtempSync(join(tmpdir(), "rekindle-test-"));
+      makeCertificates(folder);
+      writeFileSync(join(folder, "password"), "secret");
+      for (const name of readdirSync(folder)) chmodSync(join(folder, name), 0o644);
+      chmodSync(folder, 0o755);
+      try {
+        await using group = await createGroup(image, folder);
+        const [cert, key, ca] = ["/given/node.crt", "/given/node.key", "/given/ca.crt"];
+        const environment = {
+          REKINDLE_USER: "keeper",
+          REKINDLE_PASSWORD_FILE: "/given/password",
+          REKINDLE_TLS_CERT: cert,
+          REKINDLE_TLS_KEY: key,
+          REKINDLE_TLS_CA: ca,
+          REKINDLE_SENTINEL_DNS: "redis-sentinels",
+          // For the test's own commands.
+          REDISCLI_AUTH: "secret",
+          VALKEYCLI_AUTH: "secret",
+        };
+        const tls = ["--tls", "--cert", cert, "--key", key, "--cacert", ca];
+        const user = ["--user", "keeper"];
+        const startNode = () =>
+          group.start(environment, ["replication", ...byName, "--peer-wait", "3s"]);
+        const sentinel = ["sentinel", ...byName, "--down-after", "3s", "--peer-wait", "3s"];
+        const nodes = await Promise.all([startNode(), startNode(), startNode()]);
+        const sentinels = await Promise.all(
+          nodes.map(() => group.start(environment, sentinel, "redis-sentinels")),
+        );
+        const first = await untilWhole(nodes, sentinels, tls, user);
+        expect(await cli(first, ...tls, ...user, "set", "here", "there")).toMatch(/OK$/);
+        expect(await cli(first, ...tls, ...user, "wait", "2", "5000")).toMatch(/2$/);
+        await destroy(group, first);
+        const left = [...nodes.filter((node) => node !== first), await startNode()];
+        const second = await untilWhole(left, sentinels, tls, user);
+        const drained = await second.exec(["rekindle", "drain"]);
+        expect(drained.exitCode, drained.output).toBe(0);
+        const third = await untilWhole(left, sentinels, tls, user);
+        expect(third).not.toBe(second);
+        expect(await cli(third, ...tls, ...user, "get", "here")).toMatch(/there$/);
+        const shown = await third.exec(["rekindle", "status"]);
+        expect(shown.exitCode, shown.output).toBe(0);
+        for (const port of ["6379", "26379"])
+          expect(await cli(third, "-p", port, "ping")).not.toMatch(/PONG/);
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
     });
   },
 );
@@ -137,7 +288,7 @@ describe.skipIf(images.length === 0)(
         expect(await untilWhole(nodes, sentinels)).toBe(second);
         for (const node of nodes)
           expect(await cli(node, "mget", "before", "after", "lost:1", "lost:2")).toBe("1\n1");
-        const said = sentinels.map(readLog).join("\n");
+        const said = sentinels.map(everythingSaid).join("\n");
         expect(said).toMatch(/follows it now, without 2 writes that nobody else has/);
       },
     );

@@ -6,7 +6,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseNodes } from "../../src/cluster/nodes.ts";
-import { connect } from "../../src/redis/connection.ts";
+import { connect, type TlsFiles } from "../../src/redis/connection.ts";
 import { parseInfo } from "../../src/redis/info.ts";
 import type { Command, Reply } from "../../src/redis/resp.ts";
 import { until } from "./until.ts";
@@ -144,6 +144,7 @@ export function empty(node: NodeUnderTest): void {
 export interface AskOptions {
   readonly password?: Buffer;
   readonly user?: string;
+  readonly tls?: TlsFiles;
 }
 
 export async function ask(
@@ -155,7 +156,7 @@ export async function ask(
     { ip: "127.0.0.1", port: node.port, busPort: 0 },
     {
       credentials: { user: options.user, password: options.password },
-      tls: undefined,
+      tls: options.tls,
       deadlineMs: 5_000,
     },
   );

@@ -3,6 +3,7 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createLog } from "../../src/log.ts";
+import type { TlsFiles } from "../../src/redis/connection.ts";
 import { tend } from "../../src/replication/tend.ts";
 import {
   ask,
@@ -99,16 +100,95 @@ describe("a set that starts blank", () => {
     }
   });
 
-  it("takes a password of any bytes, on both sides", async () => {
-    await using set = createSet(22_040, { password: `p $'"\\ #ä` });
+  /** Founded, the alpha killed and another elected, the old one back, the role handed over, all of it told by status. */
+  async function liveThroughAll(set: SetUnderTest) {
     set.bootAll();
     const { alpha, betas } = await untilSetWhole(set);
     await write(alpha, set, "here", "there");
     await kill(alpha);
     await untilAlphaAmong(set, betas);
     set.bootNode(alpha);
-    expect((await untilSetWhole(set)).alpha).not.toBe(alpha);
+    const second = await untilSetWhole(set);
+    expect(second.alpha).not.toBe(alpha);
+    const load = startLoad(set);
+    await until("a load", load.writes, (writes) => writes > 100);
+    const { exitCode, stdout } = await set.drain(second.alpha);
+    expect(exitCode, stdout).toBe(0);
+    const third = await untilSetWhole(set);
+    expect(third.alpha, stdout).not.toBe(second.alpha);
+    expect(await load.end()).toEqual([]);
+    expect(await load.countLost(third.alpha)).toBe(0);
+    expect(await get(third.alpha, set, "here")).toBe("there");
+    const shown = await set.status(third.alpha);
+    expect(shown.exitCode, shown.stdout + shown.stderr).toBe(0);
+  }
+
+  it("takes a password of any bytes, on both sides, and tells it to nobody", async () => {
+    await using set = createSet(22_040, { password: `p $'"\\ #ä\x01` });
+    await liveThroughAll(set);
     for (const one of [...set.nodes, ...set.sentinels]) expect(one.output).not.toContain("p $");
+  });
+
+  it("takes an ACL user: nodes know nobody else, and Sentinels its password", async () => {
+    await using set = createSet(22_500, { password: `p $'"\\ #`, user: "keeper" });
+    await liveThroughAll(set);
+    const [node, sentinel] = [set.nodes[0], set.sentinels[0]] as [NodeUnderTest, NodeUnderTest];
+    expect(String(await ask(node, [["PING"]]))).toMatch(/NOAUTH/);
+    expect(String(await ask(sentinel, [["SENTINEL", "MASTERS"]]))).toMatch(/NOAUTH/);
+  });
+
+  it("is known by names where it announces them", async () => {
+    await using set = createSet(22_600, { announcedAs: "localhost", password: "secret" });
+    await liveThroughAll(set);
+    for (const sentinel of set.sentinels) {
+      const [master, replicas] = await ask(
+        sentinel,
+        [
+          ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster"],
+          ["SENTINEL", "REPLICAS", "mymaster"],
+        ],
+        set.sentinelAccess,
+      );
+      expect(master).toEqual(["localhost", expect.any(String)]);
+      expect(JSON.stringify([master, replicas])).not.toContain("127.0.0.1");
+      // Started anew it remembers, and announces, names.
+      await kill(sentinel);
+      set.bootSentinel(sentinel);
+    }
+    await untilSetWhole(set);
+    for (const one of set.sentinels)
+      expect(read(one, "sentinel.conf")).toMatch(/sentinel known-sentinel mymaster localhost/);
+  });
+
+  it("waits where its name leads elsewhere, and says so", async () => {
+    await using set = createSet(22_640, { announcedAs: "no-such-host.invalid" });
+    set.bootAll();
+    const [first] = set.nodes as [NodeUnderTest];
+    await until(
+      "its reason",
+      () => first.output,
+      (text) => text.includes('waiting: \\"no-such-host.invalid\\" does not resolve'),
+    );
+    for (const node of set.nodes) expect(node.output).not.toContain("becoming");
+  });
+
+  it("refuses a password with a zero byte, which Sentinel would cut off", async () => {
+    await using set = createSet(22_580, { password: "before\0after" });
+    const [sentinel] = set.sentinels as [NodeUnderTest];
+    set.bootSentinel(sentinel);
+    expect(await exitOf(sentinel)).toBe(78);
+    expect(sentinel.output).toContain("the password holds a zero byte, which Sentinel cannot send");
+  });
+
+  it("speaks TLS only, on both sides, and lets in who has a certificate and the password", async () => {
+    await using set = createSet(22_540, { password: "secret", usesTls: true, downAfterMs: 3_000 });
+    await liveThroughAll(set);
+    for (const one of [set.nodes[0], set.sentinels[0]] as NodeUnderTest[]) {
+      await expect(ask(one, [["PING"]])).rejects.toThrow();
+      expect(String(await ask(one, [["PING"]], { tls: set.access.tls as TlsFiles }))).toMatch(
+        /NOAUTH/,
+      );
+    }
   });
 });
 

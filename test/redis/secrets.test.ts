@@ -1,8 +1,8 @@
-import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { connect } from "../../src/redis/connection.ts";
+import { makeCertificates } from "./certificates-under-test.ts";
 import { openRoom } from "./commands-under-test.ts";
 import { ask, bootAll, createNodes, type NodeGroup, untilWhole } from "./nodes-under-test.ts";
 import { until } from "./until.ts";
@@ -90,77 +90,11 @@ test("an ACL user that the user's own redis.conf defines is taken as it is", asy
   expect((await ask(first, [["PING"]]))[0]).toBe("PONG");
 });
 
-let tls: { cert: string; key: string; ca: string };
-let tlsRoot: NodeGroup;
-
-beforeAll(() => {
-  tlsRoot = createNodes(0, 0);
-  const at = (name: string) => join(tlsRoot.root, name);
-  const openssl = (...args: string[]) => execFileSync("openssl", args, { stdio: "pipe" });
-  openssl(
-    "req",
-    "-x509",
-    "-newkey",
-    "rsa:2048",
-    "-nodes",
-    "-days",
-    "2",
-    "-subj",
-    "/CN=test ca",
-    "-keyout",
-    at("ca.key"),
-    "-out",
-    at("ca.crt"),
-  );
-  openssl(
-    "req",
-    "-newkey",
-    "rsa:2048",
-    "-nodes",
-    "-subj",
-    "/CN=node",
-    "-keyout",
-    at("node.key"),
-    "-out",
-    at("node.csr"),
-  );
-  openssl(
-    "x509",
-    "-req",
-    "-in",
-    at("node.csr"),
-    "-CA",
-    at("ca.crt"),
-    "-CAkey",
-    at("ca.key"),
-    "-CAcreateserial",
-    "-days",
-    "2",
-    "-out",
-    at("node.crt"),
-  );
-  tls = { cert: at("node.crt"), key: at("node.key"), ca: at("ca.crt") };
-  return () => tlsRoot[Symbol.asyncDispose]();
-});
-
 test("with TLS, clients, replication and the bus are encrypted, and a client without a certificate is refused", async () => {
   await using group = createNodes(22340, 6);
-  const flags = [
-    "--tls-cert",
-    tls.cert,
-    "--tls-key",
-    tls.key,
-    "--tls-ca",
-    tls.ca,
-    "--password-file",
-    passwordFile(group, password),
-  ];
+  const { flags: tls, files } = makeCertificates(group.root);
+  const flags = [...tls, "--password-file", passwordFile(group, password)];
   bootAll(group.nodes, { flags });
-  const files = {
-    cert: readFileSync(tls.cert),
-    key: readFileSync(tls.key),
-    ca: readFileSync(tls.ca),
-  };
   const [first] = group.nodes;
   if (first === undefined) throw new Error("no node");
   const address = { ip: "127.0.0.1", port: first.port, busPort: 0 };

@@ -5,6 +5,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { parseInfo } from "../../src/redis/info.ts";
+import { makeCertificates } from "./certificates-under-test.ts";
 import { type Finished, openRoom } from "./commands-under-test.ts";
 import {
   type AskOptions,
@@ -27,6 +28,8 @@ export interface SetUnderTest extends AsyncDisposable {
   readonly nodes: readonly NodeUnderTest[];
   readonly sentinels: readonly NodeUnderTest[];
   readonly access: AskOptions;
+  /** The same without the user: Sentinels know none. */
+  readonly sentinelAccess: AskOptions;
   /** @param peers whom it finds: all nodes of the set. */
   bootNode(node: NodeUnderTest, peers?: readonly NodeUnderTest[]): void;
   bootSentinel(sentinel: NodeUnderTest): void;
@@ -42,7 +45,12 @@ export interface SetUnderTest extends AsyncDisposable {
 export interface SetOptions {
   readonly persists?: boolean;
   readonly password?: string;
+  readonly user?: string;
+  readonly usesTls?: boolean;
+  readonly downAfterMs?: number;
   readonly flags?: readonly string[];
+  /** By which all announce themselves, and are told apart by their ports. */
+  readonly announcedAs?: string;
 }
 
 /** Three nodes from `firstPort` on, three Sentinels ten ports above; nothing started. */
@@ -52,9 +60,18 @@ export function createSet(firstPort: number, options: SetOptions = {}): SetUnder
   const sentinels = [0, 1, 2].map((index) => group.add(firstPort + 10 + index, `s${index + 1}`));
   const config = join(group.root, "redis.conf");
   writeFileSync(config, `save ""\nappendonly ${options.persists ? "yes" : "no"}\n`);
-  const secret = options.password
-    ? ["--password-file", writeSecret(group.root, options.password)]
-    : [];
+  const { user, password } = options;
+  const certificates = options.usesTls ? makeCertificates(group.root) : undefined;
+  const secret = [
+    ...(password ? ["--password-file", writeSecret(group.root, password)] : []),
+    ...(user ? ["--user", user] : []),
+    ...(certificates?.flags ?? []),
+  ];
+  const sentinelAccess = {
+    ...(password && { password: Buffer.from(password) }),
+    ...(certificates && { tls: certificates.files }),
+  };
+  const announcing = options.announcedAs ? ["--announce-hostname", options.announcedAs] : [];
   const found = (peers: readonly NodeUnderTest[]) => [
     ...["--peers", peersOf(peers), "--sentinels", peersOf(sentinels)],
     ...["--server", server, "--peer-wait", "3s", "--log-format", "json", ...secret],
@@ -63,16 +80,20 @@ export function createSet(firstPort: number, options: SetOptions = {}): SetUnder
     group,
     nodes,
     sentinels,
-    access: options.password ? { password: Buffer.from(options.password) } : {},
+    access: { ...sentinelAccess, ...(user && { user }) },
+    sentinelAccess,
     bootNode(node, peers = nodes) {
       const own = ["--port", `${node.port}`, "--dir", node.dir, "--config", config];
-      launch(node, ["replication", ...found(peers), ...own, ...(options.flags ?? [])]);
+      const more = [...announcing, ...(options.flags ?? [])];
+      launch(node, ["replication", ...found(peers), ...own, ...more]);
     },
     bootSentinel(sentinel) {
       mkdirSync(sentinel.dir, { recursive: true });
       const port = ["--sentinel-port", `${sentinel.port}`, "--address", "127.0.0.1"];
-      const timers = ["--down-after", `${downAfterMs}ms`, "--failover-timeout", "5s"];
-      launch(sentinel, ["sentinel", ...found(nodes), "--dir", sentinel.dir, ...port, ...timers]);
+      const silent = options.downAfterMs ?? downAfterMs;
+      const timers = ["--down-after", `${silent}ms`, "--failover-timeout", "5s"];
+      const own = ["--dir", sentinel.dir, ...port, ...timers, ...announcing];
+      launch(sentinel, ["sentinel", ...found(nodes), ...own]);
     },
     bootAll() {
       for (const node of nodes) set.bootNode(node);
@@ -162,7 +183,7 @@ export async function untilSetWhole(
 ): Promise<WholeSet> {
   const look = async () => ({
     roles: await Promise.all(nodes.map((node) => roleOf(node, set.access))),
-    opinions: await Promise.all(set.sentinels.map((one) => opinionOf(one, set.access))),
+    opinions: await Promise.all(set.sentinels.map((one) => opinionOf(one, set.sentinelAccess))),
   });
   const { roles } = await until(
     "a whole set",
@@ -221,6 +242,9 @@ export interface SetLoad {
 /** An ordinary ioredis client that asks the Sentinels, and writes and reads all the while. */
 export function startLoad(set: SetUnderTest): SetLoad {
   const password = set.access.password?.toString();
+  const { user: username, tls: files } = set.access;
+  // The test's authority has signed the certificates, and not for an address.
+  const tls = files && { ...files, checkServerIdentity: () => undefined };
   const client = new Redis({
     sentinels: set.sentinels.map(({ port }) => ({ host: "127.0.0.1", port })),
     name: "mymaster",
@@ -229,6 +253,8 @@ export function startLoad(set: SetUnderTest): SetLoad {
     retryStrategy: () => 50,
     sentinelRetryStrategy: () => 50,
     ...(password && { password, sentinelPassword: password }),
+    ...(username && { username }),
+    ...(tls && { tls, sentinelTLS: tls, enableTLSForSentinelMode: true }),
   });
   client.on("error", () => {});
   const acknowledged = new Map<string, string>();

@@ -28,6 +28,7 @@ const self = (ordinal: number, disk: DiskFacts = blank, claims = false): Self =>
   name: `redis-${ordinal}`,
   hostname: `redis-${ordinal}`,
   address: addressOf(ordinal),
+  announcedAs: undefined,
   disk,
   claims,
 });
@@ -142,6 +143,21 @@ describe("the majority of the Sentinels has the last word", () => {
       return { ...view, seen: { ...view.seen, alpha: named } as SentinelView["seen"] };
     });
     expect(becomes(decide(self(0), [alpha(1)], { sentinels: byName }))).toBe("redis-1");
+  });
+  test("by the name that it announces, and by its address while not all have changed to names", () => {
+    const named = { host: "first.example", port: 6379 };
+    const mixed = sentinels(1, 1, 1).map((view, index) =>
+      index < 2 ? { ...view, seen: { ...view.seen, alpha: named } as SentinelView["seen"] } : view,
+    );
+    const both = [{ ...alpha(1), announcedAs: "first.example" }, alpha(2, { betas: betas(5) })];
+    const by = (...ordinals: number[]) => ({
+      sentinels: ordinals.map((one) => mixed[one] as SentinelView),
+    });
+    expect(becomes(decide(self(0), both, by(0, 1, 2)))).toBe("redis-1");
+    expect(becomes(decide(self(0), both, by(1, 2)))).toBe("redis-1");
+    // It was the alpha under this name, and has another address now.
+    const own = { ...self(0, aof(1, true)), announcedAs: "first.example" };
+    expect(becomes(decide(own, [beta(2)], by(0, 1)))).toBe("alpha");
   });
 });
 

@@ -19,7 +19,12 @@ const cluster = {
 const options: ServerOptions = {
   userFile: undefined,
   directives: [],
-  server: { path: "/usr/bin/redis-server", hasBusPort: true, hasChannelRules: true },
+  server: {
+    path: "/usr/bin/redis-server",
+    hasBusPort: true,
+    hasChannelRules: true,
+    hasHostnames: true,
+  },
   dir: "/data",
   ip: "10.0.0.1",
   port: 6379,
@@ -115,17 +120,26 @@ test("a bus port of its own needs a server that knows it", () => {
 });
 
 test("under Sentinel a beta copies its alpha, each announces where it is, and neither is a cluster node", () => {
-  const mode = { kind: "replication", alpha: undefined, minReplicasToWrite: undefined } as const;
+  const nothing = { alpha: undefined, announcedAs: undefined, minReplicasToWrite: undefined };
+  const mode = { kind: "replication", ...nothing } as const;
   const alpha = renderConfiguration({ ...options, mode });
   expect(alpha).toContain('replica-announce-ip "10.0.0.1"\nreplica-announce-port 6379\n');
   expect(alpha).not.toMatch(/replicaof|cluster|min-replicas/);
-  const at = { ip: "10.0.0.2", port: 6380 };
+  const at = { host: "10.0.0.2", port: 6380 };
   const beta = renderConfiguration({
     ...options,
     mode: { ...mode, alpha: at, minReplicasToWrite: 1 },
   });
   expect(beta).toContain('replicaof "10.0.0.2" 6380');
   expect(beta).toContain("min-replicas-to-write 1");
+  const named = { ...mode, announcedAs: "redis-0.redis" };
+  expect(renderConfiguration({ ...options, mode: named })).toContain(
+    'replica-announce-ip "redis-0.redis"\nreplica-announce-port 6379\n',
+  );
+  const old = { ...options.server, hasHostnames: false };
+  expect(() => renderConfiguration({ ...options, server: old, mode: named })).toThrow(
+    "/usr/bin/redis-server is older than 6.2.7",
+  );
   const wrong = [directive("replicaof", "10.0.0.9", "6379"), directive("cluster-enabled", "yes")];
   expect(() => renderConfiguration({ ...options, mode, directives: wrong })).toThrow(
     /replicaof in .*roles are Rekindle's to give.*cluster-enabled in .*rekindle cluster/,

@@ -1,0 +1,106 @@
+/**
+ * The Sentinels, as a hand-over needs them: who of them would have a majority, and how far their failover is.
+ */
+import { setTimeout as pause } from "node:timers/promises";
+import type { Address } from "../address.ts";
+import type { Peer } from "../discovery/discovery.ts";
+import type { ConnectOptions } from "../redis/connection.ts";
+import { openConnections } from "../redis/connections.ts";
+import { ReplyError } from "../redis/resp.ts";
+import { firstReply } from "./hold-writes.ts";
+import { readSentinel } from "./observe.ts";
+import { forSentinels } from "./sentinels.ts";
+import type { HostPort } from "./types.ts";
+
+export interface ElectorsOptions {
+  readonly set: string;
+  /** Undefined: one beside each node, at `sentinelPort`. */
+  readonly sentinels: readonly Peer[] | undefined;
+  readonly sentinelPort: number;
+  readonly connect: ConnectOptions;
+}
+
+export interface Beta {
+  /** As it announces itself. */
+  readonly at: HostPort;
+  readonly address: Address;
+}
+
+export interface Elector {
+  readonly at: Address;
+  /** `electing`: it is about to replace the alpha by itself. `finishing`: it has, and has yet to tell everybody. */
+  readonly is: "idle" | "electing" | "finishing";
+}
+
+export interface Electors {
+  /** Of those that would have a majority for it one that is at it already, or any. */
+  find(nodes: readonly Address[]): Promise<Elector | undefined>;
+  /** @returns why the Sentinel refuses. Where no answer comes, it may be at it: who is promoted tells. */
+  failOver(sentinel: Address): Promise<string | undefined>;
+  isElecting(sentinel: Address): Promise<boolean>;
+  /**
+   * Until all of them name the new alpha, and the failover is over: another that begins before would get in its way, and leave a
+   * beta that copies the wrong node.
+   */
+  awaitAgreement(heir: Beta, nodes: readonly Address[], leftMs: () => number): Promise<void>;
+  close(): void;
+}
+
+const lookAgainMs = 50;
+
+export function openElectors(options: ElectorsOptions): Electors {
+  const { set, sentinels, sentinelPort: port } = options;
+  const connections = openConnections(forSentinels(options.connect));
+  const ask = (at: Address, ...command: readonly string[]) =>
+    firstReply(connections, at, ["SENTINEL", ...command]);
+
+  /** Those that would have a majority for another alpha. */
+  async function findWilling(nodes: readonly Address[]): Promise<readonly Address[]> {
+    const all =
+      sentinels?.flatMap(({ address }) => address ?? []) ?? nodes.map((at) => ({ ...at, port }));
+    const replies = await Promise.all(all.map((at) => ask(at, "CKQUORUM", set)));
+    return all.filter((_, index) => String(replies[index]).startsWith("OK"));
+  }
+
+  async function look(at: Address): Promise<Elector & { readonly alpha: HostPort | undefined }> {
+    const [master, current] = await Promise.all([
+      ask(at, "MASTER", set),
+      ask(at, "GET-MASTER-ADDR-BY-NAME", set),
+    ]);
+    const seen = readSentinel([master, current]);
+    if (seen.state !== "knows") return { at, is: "idle", alpha: undefined };
+    const isAtIt = seen.flags.includes("failover_in_progress");
+    return {
+      at,
+      is: !isAtIt ? "idle" : seen.promoted ? "finishing" : "electing",
+      alpha: seen.alpha,
+    };
+  }
+
+  async function hasSettledOn({ at, address }: Beta, sentinel: Address): Promise<boolean> {
+    const { is, alpha } = await look(sentinel);
+    const isHeir = alpha?.port === at.port && [at.host, address.ip].includes(alpha.host);
+    return is === "idle" && isHeir;
+  }
+
+  return {
+    async find(nodes) {
+      const all = await Promise.all((await findWilling(nodes)).map(look));
+      return all.find(({ is }) => is !== "idle") ?? all[0];
+    },
+    async failOver(sentinel) {
+      const reply = await ask(sentinel, "FAILOVER", set);
+      return reply instanceof ReplyError ? `the Sentinel refuses: ${reply.message}` : undefined;
+    },
+    isElecting: async (sentinel) => (await look(sentinel)).is === "electing",
+    async awaitAgreement(heir, nodes, leftMs) {
+      const willing = await findWilling(nodes);
+      while (leftMs() > 0) {
+        const settled = await Promise.all(willing.map((one) => hasSettledOn(heir, one)));
+        if (settled.every(Boolean)) return;
+        await pause(lookAgainMs);
+      }
+    },
+    close: connections.close,
+  };
+}

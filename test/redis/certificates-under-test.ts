@@ -1,0 +1,32 @@
+/**
+ * An authority and a certificate that it has signed, as the files that Rekindle is given.
+ */
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { TlsFiles } from "../../src/redis/connection.ts";
+
+export interface Certificates {
+  /** `--tls-cert`, `--tls-key` and `--tls-ca` with their paths. */
+  readonly flags: readonly string[];
+  readonly files: TlsFiles;
+}
+
+/** @param folder where the files go. */
+export function makeCertificates(folder: string): Certificates {
+  const at = (name: string) => join(folder, name);
+  const openssl = (line: string, ...more: string[]) =>
+    execFileSync("openssl", [...line.split(" "), ...more], { stdio: "pipe" });
+  const key = "-newkey rsa:2048 -nodes -keyout";
+  openssl(`req -x509 -days 2 ${key}`, at("ca.key"), "-out", at("ca.crt"), "-subj", "/CN=test ca");
+  openssl(`req ${key}`, at("node.key"), "-out", at("node.csr"), "-subj", "/CN=node");
+  openssl(
+    "x509 -req -days 2 -CAcreateserial -in",
+    ...[at("node.csr"), "-CA", at("ca.crt"), "-CAkey", at("ca.key"), "-out", at("node.crt")],
+  );
+  const [cert, nodeKey, ca] = [at("node.crt"), at("node.key"), at("ca.crt")];
+  return {
+    flags: ["--tls-cert", cert, "--tls-key", nodeKey, "--tls-ca", ca],
+    files: { cert: readFileSync(cert), key: readFileSync(nodeKey), ca: readFileSync(ca) },
+  };
+}

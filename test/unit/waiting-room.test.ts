@@ -1,0 +1,48 @@
+/** The entrypoint's own answers at its server's port. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { openWaitingRoom } from "../../src/replication/waiting-room.ts";
+import { makeCertificates } from "../redis/certificates-under-test.ts";
+
+async function findFreePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+test("closing it frees the port, also of somebody who is still shaking hands", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "rekindle-unit-"));
+  const port = await findFreePort();
+  const room = await openWaitingRoom(
+    { ip: "127.0.0.1", port, busPort: 0 },
+    {
+      credentials: { user: undefined, password: undefined },
+      tls: makeCertificates(folder).files,
+    },
+    () => ({
+      hostname: "redis-0",
+      disk: { kind: "none", writtenAtMs: 0, wasAlpha: false },
+      claims: false,
+    }),
+  );
+  const silent = connect({ host: "127.0.0.1", port });
+  try {
+    await new Promise((resolve) => silent.once("connect", resolve));
+    const ended = new Promise((resolve) => silent.once("close", resolve));
+    silent.on("error", () => {});
+    await room.close();
+    await ended;
+    const again = createServer();
+    await new Promise<void>((resolve) => again.listen(port, "127.0.0.1", resolve));
+    expect(again.listening).toBe(true);
+    again.close();
+  } finally {
+    silent.destroy();
+    rmSync(folder, { recursive: true });
+  }
+}, 10_000);
