@@ -28,8 +28,11 @@ export interface Beta {
 
 export interface Elector {
   readonly at: Address;
-  /** `electing`: it is about to replace the alpha by itself. `finishing`: it has, and has yet to tell everybody. */
-  readonly is: "idle" | "electing" | "finishing";
+  /**
+   * `electing`: it is about to replace the alpha by itself. `coordinating`: and the alpha takes part in it. `finishing`: it has,
+   * and has yet to tell everybody.
+   */
+  readonly is: "idle" | "electing" | "coordinating" | "finishing";
 }
 
 export interface Electors {
@@ -37,6 +40,8 @@ export interface Electors {
   find(nodes: readonly Address[]): Promise<Elector | undefined>;
   /** @returns why the Sentinel refuses. Where no answer comes, it may be at it: who is promoted tells. */
   failOver(sentinel: Address): Promise<string | undefined>;
+  /** @returns false where it does not, or knows no such thing. */
+  coordinate(sentinel: Address): Promise<boolean>;
   isElecting(sentinel: Address): Promise<boolean>;
   /**
    * Until all of them name the new alpha, and the failover is over: another that begins before would get in its way, and leave a
@@ -69,12 +74,11 @@ export function openElectors(options: ElectorsOptions): Electors {
     ]);
     const seen = readSentinel([master, current]);
     if (seen.state !== "knows") return { at, is: "idle", alpha: undefined };
-    const isAtIt = seen.flags.includes("failover_in_progress");
-    return {
-      at,
-      is: !isAtIt ? "idle" : seen.promoted ? "finishing" : "electing",
-      alpha: seen.alpha,
-    };
+    const [isAtIt, takesPart] = ["failover_in_progress", "coordinated_failover"].map((flag) =>
+      seen.flags.includes(flag),
+    );
+    const busy = seen.promoted ? "finishing" : takesPart ? "coordinating" : "electing";
+    return { at, is: isAtIt ? busy : "idle", alpha: seen.alpha };
   }
 
   async function hasSettledOn({ at, address }: Beta, sentinel: Address): Promise<boolean> {
@@ -92,6 +96,8 @@ export function openElectors(options: ElectorsOptions): Electors {
       const reply = await ask(sentinel, "FAILOVER", set);
       return reply instanceof ReplyError ? `the Sentinel refuses: ${reply.message}` : undefined;
     },
+    coordinate: async (sentinel) =>
+      !((await ask(sentinel, "FAILOVER", set, "COORDINATED")) instanceof ReplyError),
     isElecting: async (sentinel) => (await look(sentinel)).is === "electing",
     async awaitAgreement(heir, nodes, leftMs) {
       const willing = await findWilling(nodes);

@@ -112,6 +112,13 @@ export function lastWords(container: StartedTestContainer, lines: number): strin
   return own.slice(-lines).join("\n");
 }
 
+/** Holds its processes where they are. */
+export const freeze = async (container: StartedTestContainer) =>
+  (await getContainerRuntimeClient()).container.getById(container.getId()).pause();
+
+export const thaw = async (container: StartedTestContainer) =>
+  (await getContainerRuntimeClient()).container.getById(container.getId()).unpause();
+
 /** Everything that it printed, the error that ended it too. */
 export function everythingSaid(container: StartedTestContainer): string {
   const { stdout, stderr } = spawnSync("docker", ["logs", container.getId()], { encoding: "utf8" });

@@ -148,12 +148,12 @@ export interface AskOptions {
 }
 
 export async function ask(
-  node: { port: number },
+  node: { readonly port: number; readonly ip?: string },
   commands: readonly Command[],
   options: AskOptions = {},
 ): Promise<readonly Reply[]> {
   const connection = await connect(
-    { ip: "127.0.0.1", port: node.port, busPort: 0 },
+    { ip: node.ip ?? "127.0.0.1", port: node.port, busPort: 0 },
     {
       credentials: { user: options.user, password: options.password },
       tls: options.tls,

@@ -13,11 +13,11 @@ import {
   read,
   server,
 } from "./nodes-under-test.ts";
+import { startLoad } from "./set-load.ts";
 import {
   createSet,
   downAfterMs,
   type SetUnderTest,
-  startLoad,
   untilAlphaAmong,
   untilSetWhole,
 } from "./sets-under-test.ts";
@@ -259,6 +259,42 @@ describe("rekindle drain", () => {
     expect(again.exitCode, again.stdout).toBe(0);
     expect(again.stdout).toContain("this node is a beta: it has nothing to hand over");
   });
+
+  it.each([
+    ["before another alpha was asked for", "writes are held back"],
+    ["after another alpha was asked for", "Executing user requested FAILOVER"],
+  ])(
+    "that is killed %s is carried on: nothing is lost, and writes are taken",
+    async (when, sign) => {
+      await using set = createSet(22_680, { password: "secret" });
+      set.bootAll();
+      const { alpha } = await untilSetWhole(set);
+      const load = startLoad(set);
+      await until("a load", load.writes, (writes) => writes > 100);
+      const drain = set.startDrain(alpha);
+      const all = [drain, ...set.sentinels];
+      await until(
+        "its sign",
+        () => all.map(({ output }) => output).join(),
+        (text) => text.includes(sign),
+      );
+      await kill(drain);
+      const before = load.writes();
+      await until("a load that goes on", load.writes, (writes) => writes > before + 100);
+      const whole = await untilSetWhole(set);
+      expect(await load.end()).toEqual([]);
+      expect(load.longestPauseMs(), drain.output).toBeLessThan(5_000);
+      expect(await load.countLost(whole.alpha), drain.output).toBe(0);
+      if (when.startsWith("after")) {
+        expect(whole.alpha, drain.output).not.toBe(alpha);
+        await until(
+          "the word of whoever went on",
+          () => drain.output,
+          (text) => /127\.0\.0\.1:2268[12] is the alpha now/.test(text),
+        );
+      }
+    },
+  );
 
   it("calls it off where no Sentinel answers, and the alpha goes on", async () => {
     await using set = createSet(22_440);
