@@ -2,7 +2,7 @@
  * The Sentinels, as a hand-over needs them: who of them would have a majority, and how far their failover is.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import type { Address } from "../address.ts";
+import { type Address, formatEndpoint } from "../address.ts";
 import type { Peer } from "../discovery/discovery.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
 import { openConnections } from "../redis/connections.ts";
@@ -41,7 +41,7 @@ export interface Electors {
   /** @returns why the Sentinel refuses. Where no answer comes, it may be at it: who is promoted tells. */
   failOver(sentinel: Address): Promise<string | undefined>;
   /** @returns false where it does not, or knows no such thing. */
-  coordinate(sentinel: Address): Promise<boolean>;
+  coordinate(sentinel: Address, betas: readonly Beta[]): Promise<boolean>;
   isElecting(sentinel: Address): Promise<boolean>;
   /**
    * Until all of them name the new alpha, and the failover is over: another that begins before would get in its way, and leave a
@@ -81,6 +81,26 @@ export function openElectors(options: ElectorsOptions): Electors {
     return { at, is: isAtIt ? busy : "idle", alpha: seen.alpha };
   }
 
+  /**
+   * To be elected at once it must be connected to a majority: it asks each of the others just once, and then waits for ten seconds.
+   * And it names the beta as it knows it, which the alpha may not: by address while names take their place.
+   */
+  async function isFit(sentinel: Address, betas: readonly Beta[]): Promise<boolean> {
+    const replies = await Promise.all([
+      ask(sentinel, "SENTINELS", set),
+      ask(sentinel, "REPLICAS", set),
+    ]);
+    const [others = [], known = []] = replies.map((reply) =>
+      Array.isArray(reply) ? reply.map(String) : [],
+    );
+    const connected = others.filter((one) => !/disconnected|_down/.test(one)).length;
+    const names = new Set(known.map((one) => one.split(",")[1]));
+    return (
+      connected + 1 > (others.length + 1) / 2 &&
+      betas.every(({ at }) => names.has(formatEndpoint(at)))
+    );
+  }
+
   async function hasSettledOn({ at, address }: Beta, sentinel: Address): Promise<boolean> {
     const { is, alpha } = await look(sentinel);
     const isHeir = alpha?.port === at.port && [at.host, address.ip].includes(alpha.host);
@@ -96,7 +116,8 @@ export function openElectors(options: ElectorsOptions): Electors {
       const reply = await ask(sentinel, "FAILOVER", set);
       return reply instanceof ReplyError ? `the Sentinel refuses: ${reply.message}` : undefined;
     },
-    coordinate: async (sentinel) =>
+    coordinate: async (sentinel, betas) =>
+      (await isFit(sentinel, betas)) &&
       !((await ask(sentinel, "FAILOVER", set, "COORDINATED")) instanceof ReplyError),
     isElecting: async (sentinel) => (await look(sentinel)).is === "electing",
     async awaitAgreement(heir, nodes, leftMs) {

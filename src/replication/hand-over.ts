@@ -43,7 +43,10 @@ export async function handOver(options: HandOverOptions): Promise<Outcome> {
     const attempt: Attempt = { ...options, connections, electors, elector, betas, nodes };
     const isAsked = mayCoordinate && elector.is === "idle";
     mayCoordinate &&= elector.is !== "idle";
-    if (elector.is === "coordinating" || (isAsked && (await electors.coordinate(elector.at))))
+    if (
+      elector.is === "coordinating" ||
+      (isAsked && (await electors.coordinate(elector.at, betas)))
+    )
       return followCoordinated(attempt, own.replicationId);
     return holdAndFailOver(attempt);
   }

@@ -72,6 +72,11 @@ async function startUnderLoad(group: ContainerGroup) {
     nodes.map(() => group.start({}, sentinel, "redis-sentinels")),
   );
   await untilWhole(nodes, sentinels);
+  await until(
+    "Sentinels that are connected to each other",
+    () => Promise.all(sentinels.map((one) => ask(one, [], "sentinels", "mymaster"))),
+    (seen) => seen.every((text) => text.match(/^flags\nsentinel$/gm)?.length === 2),
+  );
   const ipOf = (one: StartedTestContainer) => one.getIpAddress(group.network.getName());
   const places = sentinels.map((one) => ({ ip: ipOf(one), port: 26_379 }));
   const load = startLoad({ sentinels: places, access: {} });
