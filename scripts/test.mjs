@@ -4,13 +4,14 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ensureServer } from "./ensure-server.mjs";
+import { ensureMetricsTools, ensureServer } from "./ensure-server.mjs";
 import { say } from "./say.mjs";
 import { buildExecutable, installDependencies, pinnedEnvironment, root } from "./set-up.mjs";
 
 installDependencies();
 buildExecutable();
 ensureServer();
+ensureMetricsTools();
 
 const hasEngine =
   spawnSync("docker", ["version"], { stdio: "ignore", timeout: 10_000 }).status === 0;

@@ -5,11 +5,11 @@ import yargs, { type Argv } from "yargs";
 import * as cluster from "./commands/cluster.ts";
 import * as down from "./commands/down.ts";
 import * as drain from "./commands/drain.ts";
-import * as label from "./commands/label.ts";
 import * as replication from "./commands/replication.ts";
 import * as sentinel from "./commands/sentinel.ts";
 import * as sidecar from "./commands/sidecar.ts";
 import * as status from "./commands/status.ts";
+import * as tend from "./commands/tend.ts";
 import * as up from "./commands/up.ts";
 import { messageOf, RekindleError } from "./errors.ts";
 import { type Described, environmentOf, type Flags, flagOf } from "./settings.ts";
@@ -39,27 +39,32 @@ const verbs: readonly Verb[] = [
     ...sentinel,
   },
   {
-    name: "label",
-    describe: "label the pods of a set alpha or beta; Sentinel runs it when the alpha changes",
-    ...label,
-  },
-  {
     name: "drain",
     describe: "hand this node's slots over and have the others forget it: a pod's preStop hook",
     ...drain,
   },
   {
     name: "sidecar",
-    describe: "stay beside the server and mend what no starting node would",
+    describe: "stay beside the server: mend what no starting node would, serve metrics, or both",
     ...sidecar,
+  },
+  {
+    name: "tend",
+    describe:
+      "label the pods of a set with their roles, have Sentinels forget who is gone; Sentinel runs it",
+    ...tend,
   },
   {
     name: "status",
     describe: "show a cluster: shards, lag, and what is wrong in words",
     ...status,
   },
-  { name: "up", describe: "start a local cluster of real nodes", ...up },
-  { name: "down", describe: "end a local cluster", ...down },
+  {
+    name: "up",
+    describe: "start a local cluster, or a set under Sentinel, of real servers",
+    ...up,
+  },
+  { name: "down", describe: "end a local cluster or set", ...down },
 ];
 
 /** @returns the exit code of the verb that ran. */

@@ -15,13 +15,17 @@ import {
 import { dirname } from "node:path";
 import { codeOf, messageOf, RekindleError } from "./errors.ts";
 
-/** Writes beside the target, syncs, and renames over it; a kill at any moment leaves the old file or the new one. */
-export function writeWhole(path: string, text: string, mode: number): void {
+/**
+ * Writes beside the target, syncs, and renames over it; a kill at any moment leaves the old file or the new one.
+ *
+ * @param isDurable false for what the loss of the machine may take: nothing waits for the disk.
+ */
+export function writeWhole(path: string, text: string, mode: number, isDurable = true): void {
   const temporary = `${path}.${process.pid}.new`;
   const fd = openSync(temporary, "w", mode);
   try {
     writeSync(fd, text);
-    fsyncSync(fd);
+    if (isDurable) fsyncSync(fd);
   } catch (thrown) {
     unlinkSync(temporary);
     throw thrown;
@@ -29,6 +33,7 @@ export function writeWhole(path: string, text: string, mode: number): void {
     closeSync(fd);
   }
   renameSync(temporary, path);
+  if (!isDurable) return;
   const folder = openSync(dirname(path), "r");
   try {
     fsyncSync(folder);

@@ -20,8 +20,8 @@ const bootVerbs: Readonly<Record<string, () => Promise<Verb>>> = {
   cluster: () => import("./commands/cluster.ts"),
   replication: () => import("./commands/replication.ts"),
   sentinel: () => import("./commands/sentinel.ts"),
-  label: () => import("./commands/label.ts"),
   drain: () => import("./commands/drain.ts"),
+  tend: () => import("./commands/tend.ts"),
   status: () => import("./commands/status.ts"),
   sidecar: () => import("./commands/sidecar.ts"),
 };

@@ -21,6 +21,8 @@ export interface HealOptions {
   readonly log: Log;
   /** Between two looks when all is well, in milliseconds. */
   readonly intervalMs: number;
+  /** Told when all is well again, how long that took. */
+  readonly onHealed: (seconds: number) => void;
   readonly signal: AbortSignal;
 }
 
@@ -35,6 +37,7 @@ export async function heal(options: HealOptions): Promise<void> {
   const actor = createActor(observer, log, now);
   const watcher = createWatcher(log, now);
   let changedAt = now();
+  let mendingSince: number | undefined;
 
   async function look(): Promise<{ decision: Plan; peers: Peers }> {
     const peers = await discovery.find();
@@ -54,7 +57,13 @@ export async function heal(options: HealOptions): Promise<void> {
     const { decision } = await look();
     if (decision.kind !== "act") return;
     watcher.decided(decision);
+    mendingSince ??= now();
     await actor.carryOut(decision.steps);
+  }
+
+  function endMending(): void {
+    if (mendingSince !== undefined) options.onHealed((now() - mendingSince) / 1_000);
+    mendingSince = undefined;
   }
 
   try {
@@ -63,6 +72,7 @@ export async function heal(options: HealOptions): Promise<void> {
       if (decision.kind === "act") await mend(peers);
       else {
         watcher.decided(decision);
+        if (decision.kind === "done") endMending();
         await lock.release();
       }
       // All healers of a cluster at the same moment would be one burst of questions.

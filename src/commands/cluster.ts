@@ -14,6 +14,7 @@ import {
 } from "../cluster/settings.ts";
 import { drawNodeId, writeWhole } from "../files.ts";
 import { createLog } from "../log.ts";
+import { openRecord } from "../metrics/record.ts";
 import { requireFreePorts } from "../redis/ports.ts";
 import type { Flags } from "../settings.ts";
 import { version } from "../version.ts";
@@ -33,13 +34,14 @@ export const descriptions = clusterSettingDescriptions;
 export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise<number> {
   endOnSignals();
   const settings = await readOrTell(readClusterSettings, flags, environment);
-  const plainLog = createLog(settings.logLevel, settings.logFormat);
-  plainLog.info("start", `rekindle ${version} cluster`, {
+  const log = createLog(settings.logLevel, settings.logFormat);
+  const record = openRecord(settings.dir, "cluster", log);
+  record.log.info("start", `rekindle ${version} cluster`, {
     dir: resolve(settings.dir),
     discovery: discoveryOf(settings, environment),
   });
-  const surroundings = await findSurroundings(settings, environment, plainLog, "cluster");
-  return becomeWithin(surroundings, environment, () =>
+  const surroundings = await findSurroundings(settings, environment, record.log, "cluster");
+  return becomeWithin(surroundings, environment, record, () =>
     prepare(settings, environment, surroundings),
   );
 }

@@ -1,13 +1,13 @@
 /**
- * `rekindle down`: ends a local cluster and takes away what it left.
+ * `rekindle down`: ends a local cluster or set and takes away what it left.
  */
 import { endLeftovers } from "../local/claim.ts";
-import { type LocalState, readState, runningNodes, stateFolder } from "../local/state.ts";
+import { type LocalState, readState, runningNodes, stateFolder, wordsFor } from "../local/state.ts";
 import { isAlive } from "../process-identity.ts";
 import { type Flags, readSettings, text } from "../settings.ts";
 
 export const descriptions = {
-  name: text("which local cluster", { fallback: "default" }),
+  name: text("which local cluster or set", { fallback: "default" }),
 } as const;
 
 /** How long an `up` in the foreground gets to end its cluster by itself; its nodes have ten seconds of that. */
@@ -23,10 +23,11 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
   const left = readState(folder);
   const found = left ? await endLeftovers(folder, left) : 0;
   const ended = Math.max(running, found);
+  const who = state?.topology === "sentinel" ? "nodes and Sentinels" : "nodes";
   process.stdout.write(
-    ended > 0
-      ? `ended ${ended} nodes of the local cluster "${name}"\n`
-      : `no local cluster "${name}" runs\n`,
+    state && ended > 0
+      ? `ended ${ended} ${who} of ${wordsFor(state)}\n`
+      : `no local cluster or set "${name}" runs\n`,
   );
   return 0;
 }

@@ -5,9 +5,10 @@ import { openSync, readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { sameAddress } from "../address.ts";
 import { type DrainOptions, drain, type Outcome, ownAddress } from "../cluster/drain.ts";
-import type { ClusterSettings } from "../cluster/settings.ts";
+import { type ClusterSettings, clusterSettingDescriptions } from "../cluster/settings.ts";
 import { exitCodes, messageOf } from "../errors.ts";
 import { createLog, type Log, teeLogs } from "../log.ts";
+import { openRecord } from "../metrics/record.ts";
 import { openConnections, readFailure } from "../redis/connections.ts";
 import { readMode } from "../redis/read-mode.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
@@ -31,6 +32,7 @@ export const descriptions = {
     { from: 1_000, to: 3_600_000 },
     "25s",
   ),
+  dir: clusterSettingDescriptions.dir,
   ...sentinelDescriptions,
   roleLabel,
   ...whereaboutsDescriptions,
@@ -47,12 +49,12 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
   process.once("SIGTERM", () => process.exit(128 + 15));
   const settings = readSettings(descriptions, flags, environment);
   const startedAt = Date.now();
-  const plainLog = createDrainLog(settings);
+  const record = openRecord(settings.dir, "drain", createDrainLog(settings));
   // Without Kubernetes the node's own table has to do.
-  const surroundings = await askKubernetes(settings, environment, plainLog, "drain", (thrown) =>
-    plainLog.warn("observed", `Kubernetes cannot be asked: ${messageOf(thrown)}`),
+  const surroundings = await askKubernetes(settings, environment, record.log, "drain", (thrown) =>
+    record.log.warn("observed", `Kubernetes cannot be asked: ${messageOf(thrown)}`),
   );
-  const log = surroundings?.log ?? plainLog;
+  const log = surroundings?.log ?? record.log;
   const endsAt = () => surroundings?.endsAt() ?? startedAt + settings.gracePeriod;
   const { kind, reason } = await leave({
     settings,
@@ -73,6 +75,8 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
       exit: exitCodes.tryAgain,
       report: "DrainFailed",
     });
+  if (kind !== "done") record.handedOver("failed");
+  else if (record.hasReported("HandingOver")) record.handedOver("done");
   await surroundings?.close();
   return kind === "done" ? exitCodes.done : exitCodes.tryAgain;
 }

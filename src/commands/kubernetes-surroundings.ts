@@ -16,7 +16,7 @@ import { labelRoles, requireFreeLabel } from "../kubernetes/role-labels.ts";
 import type { OwnerReference } from "../kubernetes/types.ts";
 import { controllerOf, ownedBy } from "../kubernetes/workload.ts";
 import { type Log, withReports } from "../log.ts";
-import type { Marking } from "../replication/mark-roles.ts";
+import type { Marking } from "../replication/tend.ts";
 import type { PodSettings, Surroundings, Whereabouts } from "./surroundings.ts";
 
 /** An Event is worth this much of a boot's time. */

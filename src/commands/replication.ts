@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { discoveryOf } from "../cluster/settings.ts";
 import { createLog } from "../log.ts";
+import { openRecord } from "../metrics/record.ts";
 import { requireFreePorts } from "../redis/ports.ts";
 import { decideRole } from "../replication/boot.ts";
 import { readDiskFacts } from "../replication/disk.ts";
@@ -32,14 +33,15 @@ export const descriptions = replicationSettingDescriptions;
 export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise<number> {
   endOnSignals();
   const settings = await readOrTell(readReplicationSettings, flags, environment);
-  const plainLog = createLog(settings.logLevel, settings.logFormat);
-  plainLog.info("start", `rekindle ${version} replication`, {
+  const log = createLog(settings.logLevel, settings.logFormat);
+  const record = openRecord(settings.dir, "replication", log);
+  record.log.info("start", `rekindle ${version} replication`, {
     dir: resolve(settings.dir),
     discovery: discoveryOf(settings, environment),
   });
   const around = { ...settings, busPort: undefined, onNewTemplate: "join" } as const;
-  const surroundings = await findSurroundings(around, environment, plainLog, "replication");
-  return becomeWithin(surroundings, environment, () =>
+  const surroundings = await findSurroundings(around, environment, record.log, "replication");
+  return becomeWithin(surroundings, environment, record, () =>
     prepare(settings, environment, surroundings),
   );
 }

@@ -10,12 +10,14 @@ import { ownAddresses, type Peer, soleOwnAddress } from "../discovery/discovery.
 import { RekindleError } from "../errors.ts";
 import { readIfThere, writeWhole } from "../files.ts";
 import { createLog, type Log } from "../log.ts";
+import { openRecord } from "../metrics/record.ts";
 import type { Credentials } from "../redis/connection.ts";
 import { requireFreePorts } from "../redis/ports.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
 import { findServer, requireHostnames } from "../redis/server.ts";
 import { decideWhatToWatch } from "../sentinel/boot.ts";
 import { renderSentinelConfiguration } from "../sentinel/configuration.ts";
+import { renderEventScript } from "../sentinel/event-script.ts";
 import {
   majorityOf,
   readSentinelSettings,
@@ -23,10 +25,8 @@ import {
   sentinelSettingDescriptions,
 } from "../sentinel/settings.ts";
 import { parseState } from "../sentinel/state.ts";
-import { renderSwitchScript } from "../sentinel/switch-script.ts";
 import type { Flags } from "../settings.ts";
 import { version } from "../version.ts";
-import { descriptions as labelDescriptions } from "./label.ts";
 import {
   becomeWithin,
   endOnSignals,
@@ -37,6 +37,7 @@ import {
   tlsOptions,
 } from "./start-server.ts";
 import { findSurroundings, type Surroundings } from "./surroundings.ts";
+import { descriptions as tendDescriptions } from "./tend.ts";
 
 export const descriptions = sentinelSettingDescriptions;
 
@@ -46,17 +47,18 @@ const askDeadlineMs = 1_000;
 export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise<number> {
   endOnSignals();
   const settings = await readOrTell(readSentinelSettings, flags, environment);
-  const plainLog = createLog(settings.logLevel, settings.logFormat);
+  const log = createLog(settings.logLevel, settings.logFormat);
+  const record = openRecord(settings.dir, "sentinel", log);
   const quorum = settings.quorum ?? majorityOf(settings.count);
-  plainLog.info("start", `rekindle ${version} sentinel`, {
+  record.log.info("start", `rekindle ${version} sentinel`, {
     dir: resolve(settings.dir),
     discovery: discoveryOf(settings, environment),
     quorum: `${quorum} of ${settings.count}`,
   });
-  warnOfCount(settings.count, plainLog);
+  warnOfCount(settings.count, record.log);
   const around = { ...settings, busPort: undefined, onNewTemplate: "join" } as const;
-  const surroundings = await findSurroundings(around, environment, plainLog, "sentinel", true);
-  return becomeWithin(surroundings, environment, () =>
+  const surroundings = await findSurroundings(around, environment, record.log, "sentinel", true);
+  return becomeWithin(surroundings, environment, record, () =>
     prepare(settings, flags, quorum, environment, surroundings),
   );
 }
@@ -112,13 +114,13 @@ async function prepare(
     port: sentinelPort,
     downAfterMs: settings.downAfter,
     failoverTimeoutMs: settings.failoverTimeout,
-    onSwitch: writeSwitchScript(settings, flags, dir),
+    eventScript: writeEventScript(flags, dir),
     credentials,
     tls: tlsOptions(settings),
   });
   return finishStart({ dir, server, configurationFile }, configuration, address, log, {
     more: ["--sentinel"],
-    keepsSettings: settings.roleLabel !== undefined,
+    keepsSettings: true,
   });
 }
 
@@ -132,16 +134,11 @@ function refuseZeroByte({ password }: Credentials): void {
   );
 }
 
-/** @returns where it is; undefined where no labels are to be kept. */
-function writeSwitchScript(
-  { roleLabel }: SentinelSettings,
-  flags: Flags,
-  dir: string,
-): string | undefined {
-  if (roleLabel === undefined) return undefined;
-  const path = join(dir, "label-pods");
-  const known = Object.entries(flags).filter(([name]) => name in labelDescriptions);
-  writeWhole(path, renderSwitchScript(process.execPath, Object.fromEntries(known)), 0o700);
+/** @returns where it is. */
+function writeEventScript(flags: Flags, dir: string): string {
+  const path = join(dir, "on-event");
+  const known = Object.entries(flags).filter(([name]) => name in tendDescriptions);
+  writeWhole(path, renderEventScript(process.execPath, Object.fromEntries(known)), 0o700);
   return path;
 }
 

@@ -1,12 +1,24 @@
 /**
  * `rekindle sidecar`: one optional process beside the server, for what no boot would do.
  */
+import { once } from "node:events";
+import { accessSync, constants } from "node:fs";
+import { isIP } from "node:net";
 import { heal } from "../cluster/heal.ts";
 import { checkDiscovery, clusterSettingDescriptions } from "../cluster/settings.ts";
-import { exitCodes, RekindleError } from "../errors.ts";
+import { exitCodes, messageOf, RekindleError } from "../errors.ts";
 import { createLog } from "../log.ts";
+import { openRecord, type Recorder, readRecords } from "../metrics/record.ts";
+import { type Listen, serveMetrics } from "../metrics/serve.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
-import { duration, type Flags, onOff, readSettings } from "../settings.ts";
+import {
+  duration,
+  type Flags,
+  onOff,
+  readSettings,
+  type Setting,
+  type Settings,
+} from "../settings.ts";
 import { version } from "../version.ts";
 import {
   connectionDescriptions,
@@ -14,13 +26,25 @@ import {
   whereaboutsDescriptions,
 } from "./surroundings.ts";
 
-const { discovery, peers, dns, nodeTimeout, peerWait } = clusterSettingDescriptions;
+const { discovery, peers, dns, dir, nodeTimeout, peerWait } = clusterSettingDescriptions;
+
+const listen: Setting<Listen | undefined> = {
+  describe: "serve what Rekindle did, as kept in --dir, to Prometheus at this [host:]port",
+  read: readListen,
+};
+const exporter: Setting<URL | undefined> = {
+  describe: "with --metrics: pass on what the exporter at this URL says",
+  read: readUrl,
+};
 
 export const descriptions = {
   heal: onOff(
     "introduce nodes that do not know each other, forget ghosts, give idle nodes an alpha",
   ),
   interval: duration("between two looks at the cluster", { from: 500, to: 3_600_000 }, "10s"),
+  metrics: listen,
+  exporter,
+  dir,
   discovery,
   peers,
   dns,
@@ -30,22 +54,74 @@ export const descriptions = {
   ...connectionDescriptions,
 } as const;
 
+type SidecarSettings = Settings<typeof descriptions>;
+
 const askDeadlineMs = 2_000;
 
 /** Runs until SIGTERM or SIGINT. */
 export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise<number> {
   const settings = readSettings(descriptions, flags, environment);
-  if (!settings.heal) {
-    throw new RekindleError("usage", "the sidecar is told to do nothing", {
-      hint: "give it --heal",
-    });
-  }
-  checkDiscovery(settings, environment);
+  check(settings, environment);
   const stop = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort());
-  const plainLog = createLog(settings.logLevel, settings.logFormat);
-  plainLog.info("start", `rekindle ${version} sidecar`, { heal: settings.heal });
-  const surroundings = await findSurroundings(settings, environment, plainLog, "sidecar");
+  const record = openRecord(
+    settings.dir,
+    "sidecar",
+    createLog(settings.logLevel, settings.logFormat),
+  );
+  record.log.info("start", `rekindle ${version} sidecar`, {
+    heal: settings.heal,
+    metrics: settings.metrics?.port,
+  });
+  const server =
+    settings.metrics &&
+    (await serveMetrics({
+      listen: settings.metrics,
+      exporter: settings.exporter,
+      series: () => new Map([...readRecords(settings.dir), ...record.series()]),
+    }));
+  try {
+    if (settings.heal) await healUntil(stop.signal, settings, environment, record);
+    else await ended(stop.signal);
+  } finally {
+    server?.close();
+    server?.closeAllConnections();
+  }
+  return exitCodes.done;
+}
+
+/** @throws RekindleError for what does not fit together. */
+function check(settings: SidecarSettings, environment: NodeJS.ProcessEnv): void {
+  const { heal, metrics, exporter, dir } = settings;
+  if (!heal && metrics === undefined) {
+    throw new RekindleError("usage", "the sidecar is told to do nothing", {
+      hint: "give it --heal, --metrics or both",
+    });
+  }
+  if (exporter !== undefined && metrics === undefined) {
+    throw new RekindleError("usage", "--exporter is given, and nothing is served", {
+      hint: "say where with --metrics",
+    });
+  }
+  if (heal) checkDiscovery(settings, environment);
+  if (metrics === undefined) return;
+  try {
+    accessSync(dir, constants.R_OK | constants.X_OK);
+  } catch (cause) {
+    throw new RekindleError("configuration", `${dir} cannot be read: ${messageOf(cause)}`, {
+      hint: "name the node's data folder with --dir, and let this user read it",
+      cause,
+    });
+  }
+}
+
+async function healUntil(
+  signal: AbortSignal,
+  settings: SidecarSettings,
+  environment: NodeJS.ProcessEnv,
+  record: Recorder,
+): Promise<void> {
+  const surroundings = await findSurroundings(settings, environment, record.log, "sidecar");
   try {
     await heal({
       policy: {
@@ -62,10 +138,28 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
         deadlineMs: askDeadlineMs,
       },
       intervalMs: settings.interval,
-      signal: stop.signal,
+      onHealed: record.healed,
+      signal,
     });
   } finally {
     await surroundings.close();
   }
-  return exitCodes.done;
+}
+
+const ended = (signal: AbortSignal): Promise<unknown> =>
+  signal.aborted ? Promise.resolve() : once(signal, "abort");
+
+function readListen(value: string): Listen {
+  const [, host, port = ""] = /^(?:(.*):)?(\d+)$/.exec(value) ?? [];
+  const ip = host?.replace(/^\[(.*)\]$/, "$1");
+  const isPort = Number(port) >= 1 && Number(port) <= 65_535;
+  if (!isPort || (ip !== undefined && isIP(ip) === 0))
+    throw new Error("expected a port, or an address and a port, as 9123 or 127.0.0.1:9123");
+  return { ip, port: Number(port) };
+}
+
+function readUrl(value: string): URL {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (url?.protocol !== "http:") throw new Error("expected a URL as http://127.0.0.1:9121/metrics");
+  return url;
 }

@@ -10,6 +10,7 @@ import type { ClusterSettings } from "../cluster/settings.ts";
 import { isRekindleError, messageOf, RekindleError } from "../errors.ts";
 import { writeWhole } from "../files.ts";
 import type { Log } from "../log.ts";
+import type { Recorder } from "../metrics/record.ts";
 import { becomeServer, type ServerStart } from "../redis/become.ts";
 import { renderConfiguration, type ServerOptions } from "../redis/configuration.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
@@ -115,6 +116,7 @@ export async function finishStart(
 export async function becomeWithin(
   surroundings: Surroundings,
   environment: NodeJS.ProcessEnv,
+  record: Recorder,
   prepare: () => Promise<Start>,
 ): Promise<never> {
   try {
@@ -123,8 +125,10 @@ export async function becomeWithin(
     process.chdir(dir);
     // A signal that came while we wrote has its turn here; execve would forget it.
     await new Promise((resolve) => setImmediate(resolve));
+    record.booted("server");
     return becomeServer(server, environment);
   } catch (thrown) {
+    record.booted(isRekindleError(thrown) ? thrown.reason : "defect");
     if (isRekindleError(thrown)) await surroundings.tellRefusal(thrown);
     await surroundings.close();
     throw thrown;

@@ -1,35 +1,36 @@
 /**
  * `rekindle status`: the topology as a person wants to see it.
  */
-import { busPortDistance, parseEndpoint } from "../address.ts";
+import { parseEndpoint } from "../address.ts";
 import type { Peer } from "../discovery/discovery.ts";
 import { resolveEndpoint } from "../discovery/fixed.ts";
 import { messageOf, RekindleError } from "../errors.ts";
-import { loopback } from "../local/ports.ts";
-import { type LocalState, readState, runningNodes, stateFolder } from "../local/state.ts";
+import { localSetName } from "../local/members.ts";
+import { knownPeers, readState, stateFolder } from "../local/state.ts";
 import { createLog } from "../log.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
 import { openConnections } from "../redis/connections.ts";
 import { readMode } from "../redis/read-mode.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
+import { findSentinels } from "../replication/sentinels.ts";
 import { sentinelDescriptions } from "../replication/settings.ts";
 import { type Flags, onOff, optionalText, readSettings, type Settings, text } from "../settings.ts";
 import { describeSet, type SetStatus } from "../status/describe-set.ts";
-import { describeStatus, type Status } from "../status/describe-status.ts";
+import { describeStatus, type Shown, type Status } from "../status/describe-status.ts";
 import { createSetReader } from "../status/read-set.ts";
 import { createStatusReader } from "../status/read-status.ts";
 import { renderSet } from "../status/render-set.ts";
 import { type RenderOptions, renderStatus } from "../status/render-status.ts";
 import { openTerminal } from "../status/terminal.ts";
 import { askKubernetes, whereaboutsDescriptions } from "./surroundings.ts";
-import { exitCodeOf, type Shown, watch } from "./watch-status.ts";
+import { exitCodeOf, watch } from "./watch-status.ts";
 
 export const descriptions = {
   connect: optionalText("any node of the cluster, as host:port", {
     defaultText:
-      "the local cluster if it runs, else in a pod its cluster's pods, else 127.0.0.1:6379",
+      "the local cluster or set if it runs, else in a pod its cluster's pods, else 127.0.0.1:6379",
   }),
-  name: text("which local cluster", { fallback: "default" }),
+  name: text("which local cluster or set", { fallback: "default" }),
   watch: onOff("redraw once a second, until q or Ctrl-C"),
   json: onOff("one JSON document instead of the picture"),
   user: optionalText("the ACL user", { defaultText: "the default user" }),
@@ -49,15 +50,20 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
   const credentials = readCredentials(settings, environment);
   const options = { credentials, tls: readTls(settings), deadlineMs: askDeadlineMs };
   const isNamed = settings.connect !== undefined;
-  const local = isNamed ? [] : knownNodes(readState(stateFolder(settings.name, environment)));
-  const pods = isNamed || local.length > 0 ? undefined : await findPods(settings, environment);
-  const known = local.length > 0 ? local : [await resolveNode(settings.connect ?? ownNode)];
+  const local = isNamed ? undefined : findLocal(settings.name, environment);
+  const pods = isNamed || local ? undefined : await findPods(settings, environment);
+  const known = local?.nodes ?? [await resolveNode(settings.connect ?? ownNode)];
   const find = async () => (await pods?.find()) ?? known;
+  const showIt = <S extends Shown>(view: View<S>) =>
+    show(view, find, settings, environment).finally(view.close);
   try {
-    const isSet = (await findMode(await find(), options)) === "standalone";
-    const showIt = <S extends Shown>(view: View<S>) =>
-      show(view, find, settings, environment).finally(view.close);
-    return await (isSet ? showIt(viewSet(options, settings)) : showIt(viewCluster(options)));
+    if (local?.isSet)
+      return await showIt(viewSet(options, localSetName, async () => local.sentinels));
+    if (local || (await findMode(await find(), options)) !== "standalone")
+      return await showIt(viewCluster(options));
+    const findThem = (nodes: readonly Peer[]) =>
+      findSentinels({ self: undefined, others: nodes }, settings);
+    return await showIt(viewSet(options, settings.set, findThem));
   } finally {
     await pods?.close();
   }
@@ -78,13 +84,10 @@ function viewCluster(options: ConnectOptions): View<Status> {
   };
 }
 
-function viewSet(
-  options: ConnectOptions,
-  settings: Settings<typeof sentinelDescriptions>,
-): View<SetStatus> {
-  const reader = createSetReader(options, settings.set, settings);
+function viewSet(...[options, set, findThem]: Parameters<typeof createSetReader>): View<SetStatus> {
+  const reader = createSetReader(options, set, findThem);
   return {
-    look: async (known) => describeSet(await reader.look(known), settings.set),
+    look: async (known) => describeSet(await reader.look(known), set),
     render: renderSet,
     close: reader.close,
   };
@@ -151,6 +154,15 @@ async function findPods(
   );
 }
 
+/** What `rekindle up` has left running under this name. */
+function findLocal(name: string, environment: NodeJS.ProcessEnv) {
+  const state = readState(stateFolder(name, environment));
+  const nodes = state ? knownPeers(state, "nodes") : [];
+  if (state === undefined || nodes.length === 0) return undefined;
+  const isSet = state.topology === "sentinel";
+  return { isSet, nodes, sentinels: knownPeers(state, "sentinels") };
+}
+
 const ownNode = "127.0.0.1:6379";
 
 async function resolveNode(wanted: string): Promise<Peer> {
@@ -161,15 +173,4 @@ async function resolveNode(wanted: string): Promise<Peer> {
     });
   }
   return peer;
-}
-
-/** All nodes of a local cluster of which at least one runs, so that those that do not are missed. */
-function knownNodes(state: LocalState | undefined): readonly Peer[] {
-  if (state === undefined) return [];
-  if (state.backend === "containers") return state.containers ?? [];
-  if (runningNodes(state).length === 0) return [];
-  return state.nodes.map(({ name, port }) => ({
-    name,
-    address: { ip: loopback, port, busPort: port + busPortDistance },
-  }));
 }

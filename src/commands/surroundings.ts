@@ -12,7 +12,7 @@ import type { RekindleError } from "../errors.ts";
 import { isInPod } from "../kubernetes/access.ts";
 import { kubernetesSettingDescriptions } from "../kubernetes/settings.ts";
 import { createLog, type Log } from "../log.ts";
-import type { MarkAlpha } from "../replication/mark-roles.ts";
+import type { MarkAlpha } from "../replication/tend.ts";
 import { type Flags, readSettings, type Settings } from "../settings.ts";
 
 const { port, busPort, address, ipFamily, onNewTemplate } = clusterSettingDescriptions;

@@ -1,11 +1,9 @@
 /**
- * `rekindle up`: a local cluster of real nodes.
+ * `rekindle up`: a local cluster, or a set under Sentinel, of real servers.
  */
-import { RekindleError } from "../errors.ts";
 import { claimName } from "../local/claim.ts";
-import { runExercise } from "../local/exercise.ts";
-import type { LocalCluster, LocalNode } from "../local/local-cluster.ts";
-import { startLocalCluster } from "../local/start.ts";
+import type { LocalNode, LocalServers } from "../local/local-servers.ts";
+import { readUpSettings, type UpSettings, upSettingDescriptions } from "../local/settings.ts";
 import {
   forgetState,
   type LocalState,
@@ -15,145 +13,106 @@ import {
   writeState,
 } from "../local/state.ts";
 import { identifyProcess } from "../process-identity.ts";
-import {
-  choice,
-  count,
-  duration,
-  type Flags,
-  onOff,
-  optionalCount,
-  optionalText,
-  readSettings,
-  type Settings,
-  text,
-} from "../settings.ts";
-import type { Status } from "../status/describe-status.ts";
-import { renderStatus } from "../status/render-status.ts";
+import type { Flags } from "../settings.ts";
+import type { Shown } from "../status/describe-status.ts";
 import { openLiveView, openTerminal } from "../status/terminal.ts";
+import { type Show, showCluster, showSet } from "./up-topologies.ts";
 import { exitCodeOf, watch } from "./watch-status.ts";
 
-export const descriptions = {
-  nodes: count("how many nodes, betas included", { from: 3, to: 1000 }, { fallback: "6" }),
-  replicas: count("how many betas each alpha gets", { from: 0, to: 10 }, { fallback: "1" }),
-  backend: choice(
-    "real servers as processes on loopback, or the image in containers",
-    ["processes", "containers"],
-    "processes",
-  ),
-  detach: onOff("leave it running; `rekindle down` ends it"),
-  json: onOff("when it is whole, one JSON document that says where it is"),
-  exercise: onOff(
-    "kill an alpha, empty its folder, start its replacement, and show how long each step takes",
-  ),
-  name: text("a name, to have several", { fallback: "default" }),
-  port: optionalCount(
-    "the first node's port",
-    { from: 1, to: 55_535 },
-    { defaultText: "the first free ones from 7001 on" },
-  ),
-  nodeTimeout: duration("cluster-node-timeout", { from: 100, to: 600_000 }, "5s"),
-  server: optionalText("the server's executable", {
-    defaultText: "redis-server or valkey-server on the PATH",
-  }),
-  config: optionalText("your own redis.conf for all nodes", {
-    defaultText: "loopback only, no snapshots",
-  }),
-  image: text("containers: the image", { fallback: "rekindle:latest" }),
-} as const;
-
-type UpSettings = Settings<typeof descriptions>;
+export const descriptions = upSettingDescriptions;
 
 /** @returns 0 when all went well, the interrupt included; 1 where the exercise lost a key. */
 export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise<number> {
-  const settings = readSettings(descriptions, flags, environment);
-  const { name, backend } = settings;
-  if (settings.exercise && settings.replicas === 0) {
-    throw new RekindleError("usage", "--exercise kills an alpha, and with --replicas 0 its keys", {
-      hint: "give each alpha a beta with --replicas 1",
-    });
-  }
+  const settings = readUpSettings(flags, environment);
+  return settings.topology === "sentinel"
+    ? up(showSet(settings), settings, environment)
+    : up(showCluster(settings), settings, environment);
+}
+
+async function up<L extends LocalServers<S>, S extends Shown>(
+  show: Show<L, S>,
+  settings: UpSettings,
+  environment: NodeJS.ProcessEnv,
+): Promise<number> {
+  const { name, topology, backend, server, config, image, port } = settings;
   const folder = stateFolder(name, environment);
   // Before anything is started, and to the very end: a second Ctrl-C must not cut the cleaning short.
   const interrupt = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => interrupt.abort());
 
-  const state: LocalState = { name, backend, owner: identifyProcess(process.pid), nodes: [] };
+  const owner = identifyProcess(process.pid);
+  const state: LocalState = { name, topology, backend, owner, nodes: [] };
   await claimName(folder, state);
-  let cluster: LocalCluster | undefined;
+  let local: L | undefined;
   let keep = false;
   try {
-    cluster = await startLocalCluster({
-      ...settings,
-      nodeTimeoutMs: settings.nodeTimeout,
+    local = await show.start({
+      ...{ name, backend, server, config, image, port },
       root: nodesFolder(folder),
       signal: interrupt.signal,
       onChange: (nodes) => writeState(folder, { ...state, nodes }),
     });
-    const status = await showUntilWhole(cluster, settings, environment, interrupt.signal);
-    const containers = backend === "containers" ? cluster.nodes.map(asContainer) : [];
+    const status = await showUntilWhole(show, local, settings, environment, interrupt.signal);
+    const containers =
+      backend === "containers"
+        ? [...local.nodes.map(asContainer(false)), ...show.sentinels(local).map(asContainer(true))]
+        : [];
     const nodes = readState(folder)?.nodes ?? [];
     keep = settings.detach && !settings.exercise;
-    writeState(folder, { ...state, owner: keep ? undefined : state.owner, nodes, containers });
+    writeState(folder, { ...state, owner: keep ? undefined : owner, nodes, containers });
     if (settings.json) {
-      process.stdout.write(`${JSON.stringify(describe(name, cluster, status), null, 2)}\n`);
+      const document = { name, state: status.state, exitCode: exitCodeOf(status) };
+      const text = JSON.stringify({ ...document, ...show.describe(local) }, null, 2);
+      process.stdout.write(`${text}\n`);
     }
-    if (settings.exercise) return await runExercise(cluster, environment, interrupt.signal);
-    if (!keep) await watch(cluster.status, renderStatus, environment, interrupt.signal);
+    if (settings.exercise) return await show.exercise(local, environment, interrupt.signal);
+    if (!keep) await watch(local.status, show.render, environment, interrupt.signal);
     return 0;
   } catch (thrown) {
     if (interrupt.signal.aborted) return 0;
     throw thrown;
   } finally {
     if (!keep) {
-      await cluster?.end();
+      await local?.end();
       forgetState(folder);
     }
   }
 }
 
-const asContainer = ({ name, address }: LocalNode) => ({ name, address });
+const asContainer =
+  (isSentinel: boolean) =>
+  ({ name, address }: LocalNode) => ({ name, address, isSentinel });
 
 /** Progress goes to standard error: standard output may be data. */
-async function showUntilWhole(
-  cluster: LocalCluster,
+async function showUntilWhole<L extends LocalServers<S>, S extends Shown>(
+  show: Show<L, S>,
+  local: L,
   settings: UpSettings,
   environment: NodeJS.ProcessEnv,
   signal: AbortSignal,
-): Promise<Status> {
+): Promise<S> {
   const terminal = openTerminal(process.stderr, environment);
   const view = openLiveView(terminal);
   const startedAt = performance.now();
   let said = "";
-  const onProgress = (status: Status) => {
+  const onProgress = (status: S) => {
     const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
-    const okay = status.shards
-      .flatMap((shard) => [shard.alpha, ...shard.betas])
-      .filter((node) => node.state === "ok").length;
-    const line = `${status.nodes} of ${settings.nodes} nodes answer, ${status.slotsServed} of 16384 slots assigned, ${okay} nodes ok`;
-    if (terminal.isTerminal)
-      view.draw(`founding a cluster of ${settings.nodes} nodes … ${seconds} s\n${line}`);
+    const line = show.progress(status, local);
+    if (terminal.isTerminal) view.draw(`${show.aim(local)} … ${seconds} s\n${line}`);
     else if (line !== said) terminal.write(`${seconds} s: ${line}\n`);
     said = line;
   };
+  let status: S;
   try {
-    const status = await cluster.waitUntilWhole({ onProgress, signal });
+    status = await local.waitUntilWhole({ onProgress, signal });
     if (settings.detach || settings.exercise) {
-      const picture = renderStatus(status, terminal);
+      const picture = show.render(status, terminal);
       if (terminal.isTerminal) view.draw(`${picture}\n`);
       else terminal.write(`${picture}\n`);
     }
-    return status;
   } finally {
     view.end();
   }
-}
-
-function describe(name: string, cluster: LocalCluster, status: Status) {
-  return {
-    name,
-    state: status.state,
-    exitCode: exitCodeOf(status),
-    seeds: cluster.seeds,
-    nodes: cluster.nodes,
-  };
+  if (show.hint) terminal.write(`${show.hint(local)}\n`);
+  return status;
 }

@@ -1,15 +1,9 @@
 /**
  * A status that is shown until somebody has seen enough.
  */
-import type { Status } from "../status/describe-status.ts";
+import type { Shown } from "../status/describe-status.ts";
 import type { RenderOptions } from "../status/render-status.ts";
 import { openLiveView, openTerminal } from "../status/terminal.ts";
-
-/** Of what is shown, the part that is the same for every topology. */
-export interface Shown {
-  readonly state: Status["state"];
-  readonly problems: readonly string[];
-}
 
 export function exitCodeOf({ state }: Shown): number {
   if (state === "whole") return 0;

@@ -43,6 +43,8 @@ export function isAmong({ self, others }: Peers): (name: string) => boolean {
 }
 
 export interface Discovery {
+  /** Whom it does not name is gone. A name or a list says nothing of a node that is only cut off. */
+  readonly knowsWhoIsGone?: boolean;
   /** @throws RekindleError where only a person can mend it. */
   find(): Promise<Peers>;
 }

@@ -8,7 +8,7 @@ import type { Access } from "../kubernetes/access.ts";
 import { type Api, asLastingFault, describeTrouble, type Rule } from "../kubernetes/api.ts";
 import { createPatience } from "../kubernetes/patience.ts";
 import { followPods, type PodStore } from "../kubernetes/pods.ts";
-import type { Pod, PodList, Workload } from "../kubernetes/types.ts";
+import type { ContainerStatus, Pod, PodList, Workload } from "../kubernetes/types.ts";
 import {
   findWorkload,
   type Owner,
@@ -118,6 +118,7 @@ export function discoverKubernetes(options: KubernetesOptions): KubernetesDiscov
   }
 
   return {
+    knowsWhoIsGone: true,
     async find() {
       try {
         store ??= await openStore();
@@ -206,11 +207,11 @@ function peerOf(
   isSelf: boolean,
 ): Peer {
   const name = pod.metadata.name;
-  const facts = factsOf(pod, newest);
+  const facts = factsOf(pod, newest, options.port);
   const ip = (isSelf ? options.address : undefined) ?? addressOf(pod, options.family);
   // A container may run a second before the API tells its pod's address.
   const found = ip ?? (isSelf && !pod.spec?.hostNetwork ? soleOwnAddress() : undefined);
-  const obstacle = isSelf ? undefined : obstacleOf(pod);
+  const obstacle = isSelf ? undefined : obstacleOf(pod, options.port);
   // Of one that crashes again and again the address is good: it may come back there.
   if (found === undefined || obstacle !== undefined)
     return { name, pod: facts, address: undefined, waitingFor: obstacle ?? "it is being started" };
@@ -222,14 +223,14 @@ const withPorts = (
   { port, busPort }: Pick<KubernetesOptions, "port" | "busPort">,
 ): Address => ({ ip, port, busPort: busPort ?? port + busPortDistance });
 
-function factsOf(pod: Pod, newest: string): PodFacts {
+function factsOf(pod: Pod, newest: string, port: number): PodFacts {
   const template = templateOf(pod);
   return {
     kubernetesNode: pod.spec?.nodeName,
     template,
     isOfNewestTemplate: template === newest,
     mayHoldData: ownerIfAny(pod)?.kind === "StatefulSet",
-    isTroubled: obstacleOf(pod) !== undefined || isCrashing(pod),
+    isTroubled: obstacleOf(pod, port) !== undefined || isCrashing(pod, port),
     isLeaving: pod.metadata.deletionTimestamp !== undefined,
   };
 }
@@ -245,21 +246,31 @@ const troubled =
   /^(ErrImage|ImagePull|ImageInspect|InvalidImageName|RegistryUnavailable|CreateContainer|RunContainerError)/;
 
 /** Why this pod will not answer soon, in Kubernetes' own words. */
-function obstacleOf({ status }: Pod): string | undefined {
+function obstacleOf(pod: Pod, port: number): string | undefined {
+  const { status } = pod;
   if (status?.phase !== "Pending") return undefined;
   const unscheduled = status.conditions?.find(
     ({ type, status: is }) => type === "PodScheduled" && is === "False",
   );
   if (unscheduled) return inWords(unscheduled.reason ?? "Unschedulable", unscheduled.message);
-  const waiting = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])]
+  const waiting = [...(status.initContainerStatuses ?? []), ...serverStatuses(pod, port)]
     .map(({ state }) => state?.waiting)
     .find((one) => troubled.test(one?.reason ?? ""));
   return waiting && inWords(waiting.reason ?? "", waiting.message);
 }
 
-const isCrashing = ({ status }: Pod): boolean =>
-  status?.containerStatuses?.some(({ state }) => state?.waiting?.reason === "CrashLoopBackOff") ===
-  true;
+const isCrashing = (pod: Pod, port: number): boolean =>
+  serverStatuses(pod, port).some(({ state }) => state?.waiting?.reason === "CrashLoopBackOff");
+
+/** Of the container that declares the server's port: an exporter beside it that is unwell is no trouble of the node's. */
+function serverStatuses({ spec, status }: Pod, port: number): readonly ContainerStatus[] {
+  const all = status?.containerStatuses ?? [];
+  const servers = spec?.containers?.filter(({ ports }) =>
+    ports?.some(({ containerPort }) => containerPort === port),
+  );
+  const own = all.filter(({ name }) => servers?.some((one) => one.name === name));
+  return own.length > 0 ? own : all;
+}
 
 const inWords = (reason: string, message: string | undefined): string =>
   message ? `${reason} (${message})` : reason;

@@ -27,6 +27,10 @@ export interface Pod {
     readonly nodeName?: string;
     readonly hostNetwork?: boolean;
     readonly terminationGracePeriodSeconds?: number;
+    readonly containers?: readonly {
+      readonly name: string;
+      readonly ports?: readonly { readonly containerPort: number }[];
+    }[];
   };
   readonly status?: {
     readonly phase?: string;

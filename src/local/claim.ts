@@ -13,9 +13,10 @@ import {
   nodesFolder,
   readState,
   runningNodes,
+  wordsFor,
 } from "./state.ts";
 
-/** @throws RekindleError where a cluster of that name runs. */
+/** @throws RekindleError where something of that name runs. */
 export async function claimName(folder: string, first: LocalState): Promise<void> {
   const state = readState(folder);
   if (state !== undefined) {
@@ -52,10 +53,9 @@ async function endContainers(name: string): Promise<number> {
 }
 
 function runsAlready(state: LocalState): RekindleError {
-  const { name } = state;
   const [first] = runningNodes(state);
   const where = first === undefined ? "" : `, its nodes from port ${first.port} on`;
-  return new RekindleError("configuration", `the local cluster "${name}" runs already${where}`, {
-    hint: `end it with rekindle down --name ${name}, or give this one another --name`,
+  return new RekindleError("configuration", `${wordsFor(state)} runs already${where}`, {
+    hint: `end it with rekindle down --name ${state.name}, or give this one another --name`,
   });
 }

@@ -1,7 +1,7 @@
 /**
- * Local nodes as containers of the image, on a Docker network of their own.
+ * Local servers as containers of the image, on a Docker network of their own.
  *
- * Nodes find each other by their containers' names, which Docker resolves on that network. The network's name and the
+ * They find each other by their containers' names, which Docker resolves on that network. The network's name and the
  * containers' label say which cluster they are of, so that `down` finds what a killed `up` left behind.
  */
 import {
@@ -14,16 +14,15 @@ import {
 } from "testcontainers";
 import { busPortDistance } from "../address.ts";
 import { messageOf, RekindleError } from "../errors.ts";
-import type { Backend, LocalNode } from "./local-cluster.ts";
+import type { Backend, LocalNode, NatMap } from "./local-servers.ts";
+import { type Member, pick } from "./members.ts";
 
 const label = "rekindle.cluster";
-const port = 6379;
 
 export interface ContainerOptions {
-  readonly count: number;
   readonly image: string;
   readonly name: string;
-  readonly flags: readonly string[];
+  readonly command: (member: Member) => readonly string[];
   readonly signal: AbortSignal | undefined;
 }
 
@@ -31,57 +30,64 @@ export interface ContainerOptions {
 interface Place {
   readonly id: string;
   readonly ip: string;
+  readonly port: number;
   readonly host: string;
   readonly published: number;
 }
 
-export async function runContainers(options: ContainerOptions): Promise<Backend> {
-  const { count, image, name, flags, signal } = options;
+/** @param members by the names of their containers. */
+export async function runContainers(
+  members: readonly Member[],
+  options: ContainerOptions,
+): Promise<Backend> {
+  const { image, name, command, signal } = options;
   // Its own reaper is a container from a registry; what a kill leaves behind is ours to find, by name and label.
   process.env.TESTCONTAINERS_RYUK_DISABLED ??= "true";
   const client = await engine();
   await requireImage(client, image);
   const network = await new Network({ nextUuid: () => networkOf(name) }).start();
-  const names = Array.from({ length: count }, (_, index) => `rekindle-${name}-${index + 1}`);
-  const peers = names.map((one) => `${one}:${port}`).join(",");
   const places = new Map<string, Place>();
   const meant = new Set<string>();
 
-  async function note(node: string, id: string): Promise<void> {
+  async function note({ name: node, port }: Member, id: string): Promise<void> {
     const { NetworkSettings } = await client.container.inspect(client.container.getById(id));
     places.set(node, {
       id,
       ip: NetworkSettings.Networks[network.getName()]?.IPAddress ?? "",
+      port,
       host: client.info.containerRuntime.host,
       published: Number(NetworkSettings.Ports[`${port}/tcp`]?.[0]?.HostPort ?? 0),
     });
     meant.add(node);
   }
-  async function create(node: string): Promise<void> {
+  async function create(member: Member): Promise<void> {
     const container = await new GenericContainer(image)
-      .withName(node)
+      .withName(member.name)
+      .withHostname(hostnameOf(member))
       .withLabels({ [label]: name })
       .withNetwork(network)
-      .withExposedPorts(port)
-      .withCommand(["cluster", "--peers", peers, "--port", `${port}`, ...flags])
+      .withExposedPorts(member.port)
+      .withCommand([...command(member)])
       .withWaitStrategy(Wait.forLogMessage(/"event":"start"/))
       .start();
-    await note(node, container.getId());
+    await note(member, container.getId());
   }
   async function start(node: string, emptied: boolean): Promise<void> {
+    const member = members.find((one) => one.name === node);
+    if (member === undefined) throw new Error(`there is no container ${node}`);
     const known = places.get(node);
-    if (known === undefined) return create(node);
+    if (known === undefined) return create(member);
     if (!emptied) {
       await client.container.getById(known.id).start();
-      return note(node, known.id);
+      return note(member, known.id);
     }
     await client.container.getById(known.id).remove({ force: true, v: true });
-    return create(node);
+    return create(member);
   }
 
   try {
     signal?.throwIfAborted();
-    await Promise.all(names.map((node) => start(node, true)));
+    await Promise.all(members.map((member) => create(member)));
   } catch (cause) {
     await endContainers(name);
     if (signal?.aborted) throw cause;
@@ -89,7 +95,7 @@ export async function runContainers(options: ContainerOptions): Promise<Backend>
     throw new RekindleError("tryAgain", message, { hint: "build it with npm run image", cause });
   }
   return {
-    nodes: () => names.map((node) => describe(node, places.get(node))),
+    list: (kind) => pick(members, kind).map((member) => describe(member, places.get(member.name))),
     start,
     async stop(node, how) {
       meant.delete(node);
@@ -105,6 +111,10 @@ export async function runContainers(options: ContainerOptions): Promise<Backend>
     },
   };
 }
+
+/** The same in every life: of nodes without data the first by its number leads, and a Sentinel's id is made of it. */
+const hostnameOf = ({ name, isSentinel }: Member): string =>
+  `${isSentinel ? "sentinel" : "node"}-${name.split("-").at(-1)}`;
 
 const networkOf = (name: string): string => `rekindle-${name}`;
 
@@ -127,7 +137,7 @@ async function requireImage({ image }: ContainerRuntimeClient, name: string): Pr
   });
 }
 
-function describe(name: string, place: Place | undefined): LocalNode {
+function describe({ name, port }: Member, place: Place | undefined): LocalNode {
   const address = { ip: place?.ip ?? "0.0.0.0", port, busPort: port + busPortDistance };
   return { name, address, dir: undefined, pid: undefined };
 }
@@ -153,11 +163,11 @@ async function failuresOf(
   return said.flat();
 }
 
-function natMapOf(places: ReadonlyMap<string, Place>) {
+function natMapOf(places: ReadonlyMap<string, Place>): NatMap {
   return Object.fromEntries(
-    [...places.values()].map((place) => [
-      `${place.ip}:${port}`,
-      { host: place.host, port: place.published },
+    [...places.values()].map(({ ip, port, host, published }) => [
+      `${ip}:${port}`,
+      { host, port: published },
     ]),
   );
 }

@@ -12,11 +12,12 @@ import { messageOf, RekindleError } from "../errors.ts";
 import { removeIfEmpty } from "../files.ts";
 import { identifyProcess, isAlive } from "../process-identity.ts";
 import { findExecutable } from "./executable.ts";
-import type { Backend, LocalNode } from "./local-cluster.ts";
+import type { Backend, LocalNode } from "./local-servers.ts";
+import { type Member, pick } from "./members.ts";
+import { loopback } from "./ports.ts";
 
-export interface ProcessNode {
-  readonly name: string;
-  readonly port: number;
+/** A node or a Sentinel. */
+export interface ProcessNode extends Member {
   readonly dir: string;
   /** `pid starttime`; undefined before its first start. */
   identity: string | undefined;
@@ -27,8 +28,8 @@ export interface ProcessOptions {
   readonly root: string;
   /** The redis.conf that all nodes include. */
   readonly config: string | undefined;
-  /** Flags of `rekindle cluster` that all nodes share. */
-  readonly flags: readonly string[];
+  /** A member's command line, but for its folder and its redis.conf. */
+  readonly command: (member: Member) => readonly string[];
   /** Told whenever a node has a new process. */
   readonly onChange: (nodes: readonly ProcessNode[]) => void;
 }
@@ -43,15 +44,19 @@ export function runProcesses(nodes: readonly ProcessNode[], options: ProcessOpti
     return node;
   };
   const config = options.config ?? writeConfiguration(options.root);
-  const flags = [...options.flags, "--config", config];
+  const argumentsOf = (node: ProcessNode) => [
+    ...options.command(node),
+    ...(node.isSentinel ? [] : ["--config", config]),
+    ...["--dir", node.dir, "--log-format", "json"],
+  ];
   /** Those that should be running: of the others nobody wonders that they ended. */
   const meant = new Set<string>();
   return {
-    nodes: () => nodes.map(describeNode),
+    list: (kind) => pick(nodes, kind).map(describeNode),
     async start(name, emptied) {
       const node = find(name);
       if (emptied) rmSync(node.dir, { recursive: true, force: true });
-      node.identity = await spawnNode(node, nodes, flags);
+      node.identity = await spawnNode(node, argumentsOf(node));
       meant.add(name);
       options.onChange(nodes);
     },
@@ -103,7 +108,7 @@ function describeNode(node: ProcessNode): LocalNode {
   const alive = node.identity !== undefined && isAlive(node.identity);
   return {
     name: node.name,
-    address: { ip: "127.0.0.1", port: node.port, busPort: node.port + busPortDistance },
+    address: { ip: loopback, port: node.port, busPort: node.port + busPortDistance },
     dir: node.dir,
     pid: alive ? Number(node.identity?.split(" ")[0]) : undefined,
   };
@@ -112,26 +117,9 @@ function describeNode(node: ProcessNode): LocalNode {
 /** Where a node's own lines and its server's go. */
 export const logFile = (node: { readonly dir: string }): string => join(node.dir, "log");
 
-async function spawnNode(
-  node: ProcessNode,
-  all: readonly ProcessNode[],
-  flags: readonly string[],
-): Promise<string> {
+async function spawnNode(node: ProcessNode, args: readonly string[]): Promise<string> {
   mkdirSync(node.dir, { recursive: true });
   const log = openSync(logFile(node), "a", 0o600);
-  const peers = all.map((one) => `127.0.0.1:${one.port}`).join(",");
-  const args = [
-    "cluster",
-    "--peers",
-    peers,
-    "--port",
-    `${node.port}`,
-    "--dir",
-    node.dir,
-    "--log-format",
-    "json",
-    ...flags,
-  ];
   try {
     const child = spawn(findExecutable(), args, {
       detached: true,
@@ -148,7 +136,7 @@ async function spawnNode(
   } catch (cause) {
     throw new RekindleError(
       "serverNotUsable",
-      `the node ${node.name} cannot be started: ${messageOf(cause)}`,
+      `${node.name} cannot be started: ${messageOf(cause)}`,
       { cause },
     );
   } finally {

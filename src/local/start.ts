@@ -1,25 +1,19 @@
 /**
- * Starts a local cluster with either backend.
+ * Starts local servers of any topology with either backend.
  */
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { checkCounts } from "../cluster/settings.ts";
 import { findServer } from "../redis/server.ts";
-import { type LocalCluster, overBackend } from "./local-cluster.ts";
-import { findPorts } from "./ports.ts";
+import type { Backend } from "./local-servers.ts";
+import { type Member, pick } from "./members.ts";
+import { findPorts, loopback } from "./ports.ts";
 import { type ProcessNode, runProcesses } from "./processes.ts";
 
-export interface LocalClusterOptions {
-  /** Six by default, betas included. */
-  readonly nodes?: number;
-  /** Betas of each alpha; one by default. */
-  readonly replicas?: number;
+export interface LocalOptions {
   readonly backend?: "processes" | "containers";
-  /** First port for clients. Without it, the first free ones from 7001 on. */
+  /** The first port, and the next ones for the others. Without it, the first free ones from 7001 on. */
   readonly port?: number | undefined;
-  /** cluster-node-timeout in milliseconds; 5000 by default. */
-  readonly nodeTimeoutMs?: number;
   /** Processes: the server's executable. */
   readonly server?: string | undefined;
   /** Processes: a redis.conf of your own. Without one, nodes listen on loopback only and write no snapshots. */
@@ -36,67 +30,86 @@ export interface LocalClusterOptions {
   readonly onChange?: (nodes: readonly ProcessNode[]) => void;
 }
 
-const defaultPort = 7001;
-const noCredentials = { user: undefined, password: undefined };
+/** Who is started, and how. */
+export interface Roster {
+  readonly nodes: number;
+  readonly sentinels: number;
+  /** A member's command line, but for its folder. */
+  command(member: Member, all: Places): readonly string[];
+}
 
-/**
- * Starts all nodes; they found their cluster by themselves. Wait for it with `waitUntilWhole`.
- *
- * @example await using cluster = await startLocalCluster(); await cluster.waitUntilWhole();
- */
-export async function startLocalCluster(options: LocalClusterOptions = {}): Promise<LocalCluster> {
-  const { nodes = 6, replicas = 1, nodeTimeoutMs = 5_000 } = options;
-  checkCounts(nodes, replicas);
-  const flags = [
-    "--nodes",
-    `${nodes}`,
-    "--replicas",
-    `${replicas}`,
-    "--node-timeout",
-    `${nodeTimeoutMs}ms`,
+/** As `host:port`, separated by commas. */
+export interface Places {
+  readonly nodes: string;
+  readonly sentinels: string;
+}
+
+const defaultPort = 7001;
+/** So many were started without a name, which must not share one. */
+let unnamed = 0;
+
+export function startBackend(roster: Roster, options: LocalOptions): Promise<Backend> {
+  return options.backend === "containers"
+    ? startContainers(roster, options)
+    : startProcesses(roster, options);
+}
+
+async function startContainers(roster: Roster, options: LocalOptions): Promise<Backend> {
+  const { runContainers } = await import("./containers.ts");
+  const { image = "rekindle:latest", signal } = options;
+  const name = options.name ?? `${process.pid}-${++unnamed}`;
+  const members = [
+    ...count(roster.nodes, (index) => ({ name: `rekindle-${name}-${index}`, port: 6379 })),
+    ...count(roster.sentinels, (index) => {
+      return { name: `rekindle-${name}-sentinel-${index}`, port: 26_379, isSentinel: true };
+    }),
   ];
-  if (options.backend === "containers") {
-    const { runContainers } = await import("./containers.ts");
-    const image = options.image ?? "rekindle:latest";
-    return overBackend(
-      await runContainers({
-        count: nodes,
-        image,
-        name: options.name ?? `${process.pid}`,
-        flags,
-        signal: options.signal,
-      }),
-      noCredentials,
-    );
-  }
+  const all = placesOf(members, (member) => member.name);
+  const command = (member: Member) => roster.command(member, all);
+  return runContainers(members, { image, name, signal, command });
+}
+
+async function startProcesses(roster: Roster, options: LocalOptions): Promise<Backend> {
   // Each node would say that it is missing; once is enough, and before anything is started.
   await findServer(options.server, process.env.PATH ?? "");
-  const ports = await findPorts(nodes, options.port ?? defaultPort, options.port !== undefined);
+  const names = [
+    ...count(roster.nodes, (index) => ({ name: `node-${index}` })),
+    ...count(roster.sentinels, (index) => ({ name: `sentinel-${index}`, isSentinel: true })),
+  ];
+  const first = options.port ?? defaultPort;
+  const ports = await findPorts(names.length, first, options.port !== undefined);
   const root = options.root ?? mkdtempSync(join(tmpdir(), "rekindle-"));
-  const processes = ports.map(
-    (port, index): ProcessNode => ({
-      name: `node-${index + 1}`,
-      port,
-      dir: join(root, `node-${index + 1}`),
-      identity: undefined,
-    }),
-  );
+  const members = names.map((one, index): ProcessNode => {
+    const port = ports[index] ?? 0;
+    return { ...one, port, dir: join(root, one.name), identity: undefined };
+  });
+  const all = placesOf(members, () => loopback);
   const server = options.server === undefined ? [] : ["--server", absolute(options.server)];
-  const backend = runProcesses(processes, {
+  const backend = runProcesses(members, {
     root,
     config: options.config && resolve(options.config),
-    flags: [...flags, ...server],
+    command: (member) => [...roster.command(member, all), ...server],
     onChange: options.onChange ?? (() => {}),
   });
-  options.onChange?.(processes);
+  options.onChange?.(members);
   try {
     options.signal?.throwIfAborted();
-    await Promise.all(processes.map((node) => backend.start(node.name, true)));
+    await Promise.all(members.map(({ name }) => backend.start(name, true)));
   } catch (thrown) {
     await backend.end();
     throw thrown;
   }
-  return overBackend(backend, noCredentials);
+  return backend;
+}
+
+/** Counted from one. */
+const count = <T>(length: number, make: (index: number) => T): readonly T[] =>
+  Array.from({ length }, (_, index) => make(index + 1));
+
+function placesOf(members: readonly Member[], hostOf: (member: Member) => string): Places {
+  const list = (some: readonly Member[]) =>
+    some.map((member) => `${hostOf(member)}:${member.port}`).join(",");
+  return { nodes: list(pick(members, "nodes")), sentinels: list(pick(members, "sentinels")) };
 }
 
 /** A bare name is searched on the PATH; a path is the caller's, who may be in another folder than the nodes. */

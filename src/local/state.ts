@@ -1,27 +1,34 @@
 /**
- * What is remembered of a local cluster, so that `status` and `down` find it, and `up` its leftovers.
+ * What is remembered of a local cluster or set, so that `status` and `down` find it, and `up` its leftovers.
  */
 import { linkSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import type { Address } from "../address.ts";
+import { type Address, busPortDistance } from "../address.ts";
 import { holderOf } from "../cluster/folder-lock.ts";
+import type { Peer } from "../discovery/discovery.ts";
 import { codeOf, RekindleError } from "../errors.ts";
 import { readIfThere, removeIfEmpty, writeWhole } from "../files.ts";
 import { isAlive } from "../process-identity.ts";
+import { type Kind, type Member, pick } from "./members.ts";
+import { loopback } from "./ports.ts";
 import type { ProcessNode } from "./processes.ts";
+import type { Topology } from "./settings.ts";
 
 export interface LocalState {
   readonly name: string;
+  readonly topology: Topology;
   readonly backend: "processes" | "containers";
-  /** `pid starttime` of the `up` that ends the cluster when it ends; none where the cluster was left to itself. */
+  /** `pid starttime` of the `up` that ends them when it ends; none where they were left to themselves. */
   readonly owner?: string | undefined;
-  /** None with containers: those are found by their label. */
+  /** The Sentinels too. None with containers: those are found by their label. */
   readonly nodes: readonly ProcessNode[];
-  readonly containers?: readonly { readonly name: string; readonly address: Address }[];
+  readonly containers?: readonly (Pick<Member, "name" | "isSentinel"> & {
+    readonly address: Address;
+  })[];
 }
 
-/** The folder of the cluster with this name: its state, its nodes' folders. */
+/** The folder of what has this name: its state, its nodes' folders. */
 export function stateFolder(name: string, environment: NodeJS.ProcessEnv): string {
   if (!/^[a-zA-Z0-9][\w.-]{0,63}$/.test(name)) {
     throw new RekindleError("usage", `"${name}" is no name for a local cluster`, {
@@ -61,6 +68,20 @@ export const runningNodes = (state: LocalState | undefined): readonly ProcessNod
     const identity = [node.identity, holderOf(node.dir)].find((one) => one && isAlive(one));
     return identity === undefined ? [] : [{ ...node, identity }];
   });
+
+/** All that are known where at least one of them runs, so that those that do not are missed; else none. */
+export function knownPeers(state: LocalState, kind: Kind): readonly Peer[] {
+  if (state.backend === "containers") return pick(state.containers ?? [], kind);
+  if (runningNodes(state).length === 0) return [];
+  return pick(state.nodes, kind).map(({ name, port }) => ({
+    name,
+    address: { ip: loopback, port, busPort: port + busPortDistance },
+  }));
+}
+
+/** `the local cluster "default"`. */
+export const wordsFor = ({ topology, name }: LocalState): string =>
+  `the local ${topology === "sentinel" ? "set" : "cluster"} "${name}"`;
 
 /** @returns false where there is a state already. Of two that try at the same time one succeeds. */
 export function createState(folder: string, state: LocalState): boolean {

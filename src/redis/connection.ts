@@ -24,6 +24,8 @@ export interface ConnectOptions {
   readonly tls: TlsFiles | undefined;
   /** For connecting with TLS and password, and again for each round of commands. */
   readonly deadlineMs: number;
+  /** Gets what the server sends without having been asked. */
+  readonly onUnasked?: (sent: Reply) => void;
 }
 
 export interface Connection {
@@ -49,7 +51,7 @@ export class DeniedError extends Error {}
  */
 export async function connect(address: Address, options: ConnectOptions): Promise<Connection> {
   const socket = await openSocket(address, options);
-  const connection = overSocket(socket, address, options.deadlineMs);
+  const connection = overSocket(socket, address, options);
   const { user, password } = options.credentials;
   if (password === undefined) return connection;
   const [reply] = await connection.send([
@@ -120,7 +122,11 @@ interface Waiting {
   readonly timer: NodeJS.Timeout;
 }
 
-function overSocket(socket: Socket, address: Address, deadlineMs: number): Connection {
+function overSocket(
+  socket: Socket,
+  address: Address,
+  { deadlineMs, onUnasked }: ConnectOptions,
+): Connection {
   const reader = createReplyReader();
   const queue: Waiting[] = [];
   let open = true;
@@ -137,7 +143,10 @@ function overSocket(socket: Socket, address: Address, deadlineMs: number): Conne
   function take(bytes: Buffer): void {
     for (const reply of reader.push(bytes)) {
       const waiting = queue[0];
-      if (waiting === undefined) continue;
+      if (waiting === undefined) {
+        onUnasked?.(reply);
+        continue;
+      }
       waiting.replies.push(reply);
       if (waiting.replies.length < waiting.count) continue;
       queue.shift();

@@ -99,7 +99,9 @@ async function resolveBetas(own: Own): Promise<readonly Beta[] | string> {
 
 async function followCoordinated(attempt: Attempt, replicationId: string): Promise<Outcome> {
   const { connections, address, log, leftMs } = attempt;
-  log.info("action", "the Sentinels coordinate a failover with this alpha");
+  log.info("action", "the Sentinels coordinate a failover with this alpha", {
+    report: "HandingOver",
+  });
   const result = await watchCoordinated(connections, address, replicationId, leftMs);
   switch (result.kind) {
     case "off":

@@ -22,7 +22,9 @@ export async function holdAndFailOver(attempt: Attempt): Promise<Outcome> {
   } catch (thrown) {
     return late(`the writes cannot be held back: ${messageOf(thrown)}`);
   }
-  log.info("action", "writes are held back until the betas have everything");
+  log.info("action", "writes are held back until the betas have everything", {
+    report: "HandingOver",
+  });
   try {
     if (!(await haveAll(connections, betas, hold)))
       return await callOff(attempt, hold, "a beta does not keep up");

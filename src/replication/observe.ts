@@ -9,7 +9,14 @@ import { type Connections, openConnections, readFailure } from "../redis/connect
 import { parseInfo } from "../redis/info.ts";
 import { type Command, type Reply, ReplyError } from "../redis/resp.ts";
 import { forSentinels } from "./sentinels.ts";
-import type { HostPort, PeerAnswer, PeerView, RunningServer, SentinelView } from "./types.ts";
+import type {
+  Acquaintance,
+  HostPort,
+  PeerAnswer,
+  PeerView,
+  RunningServer,
+  SentinelView,
+} from "./types.ts";
 import { question, readWaiting } from "./waiting-room.ts";
 
 export interface Observer {
@@ -56,12 +63,14 @@ export function createObserver(options: ConnectOptions, set: string): Observer {
           const questions = [
             ["SENTINEL", "MASTER", set],
             ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", set],
+            ["SENTINEL", "REPLICAS", set],
+            ["SENTINEL", "SENTINELS", set],
             ["SENTINEL", "MYID"],
           ];
           const { name, address } = peer;
           const answer = await ask(toSentinels, peer, questions, (replies) => ({
             seen: readSentinel(replies),
-            id: typeof replies[2] === "string" ? replies[2] : undefined,
+            id: typeof replies[4] === "string" ? replies[4] : undefined,
           }));
           return { name, address, ...answer };
         }),
@@ -115,6 +124,13 @@ function readReplication(info: ReadonlyMap<string, string>): Omit<RunningServer,
     state: "server",
     role: isBeta ? "beta" : "alpha",
     offset: number(isBeta ? "slave_repl_offset" : "master_repl_offset"),
+    history: info.get("master_replid") ?? "",
+    backlogFrom:
+      info.get("repl_backlog_active") === "1" ? number("repl_backlog_first_byte_offset") : 0,
+    formerHistory: {
+      id: info.get("master_replid2") ?? "",
+      endsAt: number("second_repl_offset"),
+    },
     betas: parseBetas(info).map(({ at }) => at),
     alphaAt: isBeta
       ? { host: info.get("master_host") ?? "", port: number("master_port") }
@@ -142,7 +158,7 @@ export function parseBetas(
  * `SENTINEL MASTER name`: names and values by turns. `SENTINEL GET-MASTER-ADDR-BY-NAME name` tells of a promotion first
  * (`sentinelGetCurrentMasterAddress`).
  */
-export function readSentinel([reply, current]: readonly (
+export function readSentinel([reply, current, betas, others]: readonly (
   | Reply
   | undefined
 )[]): SentinelView["seen"] {
@@ -150,8 +166,7 @@ export function readSentinel([reply, current]: readonly (
     return /No such master/i.test(reply.message)
       ? { state: "knows-nothing" }
       : { state: "denied", why: reply.message };
-  const words = Array.isArray(reply) ? reply.map(String) : [];
-  const field = (name: string) => words[words.indexOf(name) + 1] ?? "";
+  const field = fieldsOf(reply);
   const alpha: HostPort = { host: field("ip"), port: Number(field("port")) };
   const [host, port] = Array.isArray(current) ? current.map(String) : [];
   const isSame = host === undefined || (host === alpha.host && Number(port) === alpha.port);
@@ -161,7 +176,22 @@ export function readSentinel([reply, current]: readonly (
     promoted: isSame ? undefined : { host, port: Number(port) },
     epoch: Number(field("config-epoch")),
     flags: field("flags").split(","),
-    betas: Number(field("num-slaves")),
+    sinceInfoMs: Number(field("info-refresh")),
+    betas: readAcquaintances(betas),
+    others: readAcquaintances(others),
     isContent: Number(field("last-ok-ping-reply")) <= Number(field("down-after-milliseconds")) / 2,
   };
 }
+
+/** Names and values by turns. */
+function fieldsOf(reply: Reply | undefined): (name: string) => string {
+  const words = Array.isArray(reply) ? reply.map(String) : [];
+  return (name) => words[words.indexOf(name) + 1] ?? "";
+}
+
+const readAcquaintances = (reply: Reply | undefined): readonly Acquaintance[] =>
+  (Array.isArray(reply) ? reply : []).map((one) => {
+    const field = fieldsOf(one);
+    const isDown = /s_down|disconnected/.test(field("flags"));
+    return { host: field("ip"), port: Number(field("port")), id: field("runid"), isDown };
+  });

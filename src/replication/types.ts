@@ -23,6 +23,12 @@ export interface RunningServer {
   /** Bytes of the replication stream that this node has processed. */
   readonly offset: number;
   readonly keys: number;
+  /** Which history its data is of: another one in each life as an alpha. */
+  readonly history: string;
+  /** The first byte of that history's stream that it still holds for betas that were away; 0 where it holds none. */
+  readonly backlogFrom: number;
+  /** The alpha that it was a beta of before, by its history, and where that one ended here: the first byte that it does not have. */
+  readonly formerHistory: { readonly id: string; readonly endsAt: number };
   /** The betas that are connected to it, where they announce themselves to be. */
   readonly betas: readonly HostPort[];
   /** Beta: host and port of its alpha. */
@@ -94,8 +100,19 @@ export interface Opinion {
   readonly flags: readonly string[];
   /** It heard from the alpha less than half of down-after ago: it is not about to call it down. */
   readonly isContent: boolean;
-  /** How many betas it knows of, those that are gone too. */
-  readonly betas: number;
+  /** Since it last asked the alpha for its betas, in milliseconds. */
+  readonly sinceInfoMs: number;
+  /** The betas and the other Sentinels that it knows of, those that are gone too. */
+  readonly betas: readonly Acquaintance[];
+  readonly others: readonly Acquaintance[];
+}
+
+/** Whom a Sentinel knows; it never forgets anybody by itself. */
+export interface Acquaintance extends HostPort {
+  /** A Sentinel's own. */
+  readonly id?: string;
+  /** It has not heard from there for as long as it waits. */
+  readonly isDown: boolean;
 }
 
 /** What one Sentinel says of the alpha. */

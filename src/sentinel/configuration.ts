@@ -21,8 +21,8 @@ export interface SentinelOptions {
   readonly port: number;
   readonly downAfterMs: number;
   readonly failoverTimeoutMs: number;
-  /** What Sentinel runs when the alpha has changed. */
-  readonly onSwitch: string | undefined;
+  /** What Sentinel runs when something has happened. */
+  readonly eventScript: string;
   readonly credentials: Credentials;
   readonly tls: ServerOptions["tls"];
 }
@@ -34,6 +34,8 @@ export function renderSentinelConfiguration(options: SentinelOptions): string {
   return `${[
     "# Written by Rekindle at every start, and by Sentinel itself in between; changes made here are lost.",
     `port ${tls ? 0 : port}`,
+    // Where it announces one of these, nobody else could reach it; nor should they.
+    ...(ip === "::1" || ip.startsWith("127.") ? [`bind ${ip}`] : []),
     // Its links to the nodes and to the other Sentinels are TLS by `tls-replication`.
     ...renderTls(tls, port).map(([name, value]) => `${name} ${value}`),
     `dir ${quoteArgument(options.dir)}`,
@@ -51,9 +53,8 @@ export function renderSentinelConfiguration(options: SentinelOptions): string {
       : []),
     `sentinel monitor ${set} ${alpha.host} ${alpha.port} ${quorum}`,
     ...credentialLines(set, options.credentials),
-    ...(options.onSwitch === undefined
-      ? []
-      : [`sentinel client-reconfig-script ${set} ${quoteArgument(options.onSwitch)}`]),
+    `sentinel client-reconfig-script ${set} ${quoteArgument(options.eventScript)}`,
+    `sentinel notification-script ${set} ${quoteArgument(options.eventScript)}`,
     `sentinel down-after-milliseconds ${set} ${options.downAfterMs}`,
     `sentinel failover-timeout ${set} ${options.failoverTimeoutMs}`,
     `sentinel parallel-syncs ${set} 1`,

@@ -15,13 +15,17 @@ import type { SetView } from "./read-set.ts";
 
 export interface SentinelStatus {
   readonly name: string;
+  readonly address: string;
   readonly answers: boolean;
   /** Name or address of the alpha that it names; undefined where it knows none. */
   readonly alpha: string | undefined;
 }
 
 export interface SetStatus {
-  /** `whole`: one alpha, whom all betas copy and all Sentinels name. `down`: nobody takes writes. */
+  /**
+   * `whole`: one alpha, whom all betas copy and all Sentinels name, and these know each other and every beta. `down`: nobody
+   * takes writes.
+   */
   readonly state: "whole" | "degraded" | "down" | "unreachable";
   readonly set: string;
   readonly alpha: StatusNode | undefined;
@@ -103,27 +107,41 @@ function sentinelProblems(
   alpha: ServerPeer | undefined,
 ): readonly string[] {
   const answering = sentinels.filter(({ seen }) => seen.state === "knows").length;
-  const known = Math.max(
-    0,
-    ...sentinels.map(({ seen }) => (seen.state === "knows" ? seen.betas : 0)),
-  );
-  const betas = peers.filter(({ seen }) => seen.state === "server" && seen.role === "beta").length;
-  const isSeen = peers.some(({ seen }) => seen.state === "silent");
+  const betas = peers.filter((peer) => isServer(peer) && peer.seen.role === "beta").length;
   const isMinority = answering <= sentinels.length / 2;
   return [
     ...(isMinority ? ["no majority of Sentinels answers: a lost alpha would not be replaced"] : []),
-    // One that does not answer is told of by its name.
-    ...(known > betas && !isSeen
-      ? [`the Sentinels know ${known} betas, and ${betas} ${betas === 1 ? "answers" : "answer"}`]
-      : []),
+    ...[...findStrangers(sentinels, peers)].map(
+      (stranger) => `the Sentinels still list the beta ${stranger}, and no node is there`,
+    ),
     ...sentinels.flatMap(({ name, seen }): string[] => {
       if (seen.state === "knows-nothing") return [`the Sentinel ${name} watches no alpha`];
       if (seen.state !== "knows") return [`the Sentinel ${name} does not answer: ${seen.why}`];
-      if (alpha && isAt(alpha, seen.alpha)) return [];
-      return [`the Sentinel ${name} names ${nameAt(peers, seen.alpha)}`];
+      if (alpha === undefined || !isAt(alpha, seen.alpha))
+        return [`the Sentinel ${name} names ${nameAt(peers, seen.alpha)}`];
+      return [
+        ...lackOf(`the Sentinel ${name}`, seen.betas.length, betas, "betas"),
+        ...lackOf(`the Sentinel ${name}`, seen.others.length, answering - 1, "other Sentinels"),
+      ];
     }),
   ];
 }
+
+/** Whom it has yet to hear of, it cannot promote, nor ask for a vote. */
+const lackOf = (who: string, known: number, all: number, of: string): readonly string[] =>
+  known < all ? [`${who} knows ${known} of ${all} ${of}`] : [];
+
+/** Where Sentinels know betas of, and no node is. */
+const findStrangers = (
+  sentinels: readonly SentinelView[],
+  peers: readonly PeerView[],
+): ReadonlySet<string> =>
+  new Set(
+    sentinels
+      .flatMap(({ seen }) => (seen.state === "knows" ? seen.betas : []))
+      .filter((beta) => !peers.some((peer) => isAt(peer, beta)))
+      .map(formatEndpoint),
+  );
 
 function findSetWarnings(
   servers: readonly ServerPeer[],
@@ -165,10 +183,11 @@ function describeNode(peer: PeerView, alpha: ServerPeer | undefined): StatusNode
 }
 
 const describeSentinel = (
-  { name, seen }: SentinelView,
+  { name, address, seen }: SentinelView,
   peers: readonly PeerView[],
 ): SentinelStatus => ({
   name,
+  address: address ? formatAddress(address) : name,
   answers: seen.state === "knows" || seen.state === "knows-nothing",
   alpha: seen.state === "knows" ? nameAt(peers, seen.alpha) : undefined,
 });

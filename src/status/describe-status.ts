@@ -47,6 +47,9 @@ export interface Status {
   readonly warnings: readonly string[];
 }
 
+/** Of what is shown, the part that is the same for every topology. */
+export type Shown = Pick<Status, "state" | "problems">;
+
 export function describeStatus(seen: readonly PeerView[]): Status {
   // Who is about to leave is still there to be seen.
   const views = seen.map((view) =>

@@ -6,7 +6,7 @@ import type { Peer } from "../discovery/discovery.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
 import { createObserver } from "../replication/observe.ts";
 import { isAt } from "../replication/read-sentinels.ts";
-import { findSentinels, resolvePeer, type SentinelPlaces } from "../replication/sentinels.ts";
+import { resolvePeer } from "../replication/sentinels.ts";
 import type { PeerView, SentinelView } from "../replication/types.ts";
 
 export interface SetView {
@@ -19,10 +19,11 @@ export interface SetReader {
   close(): void;
 }
 
+/** @param findSentinels of these nodes. */
 export function createSetReader(
   options: ConnectOptions,
   set: string,
-  places: SentinelPlaces,
+  findSentinels: (nodes: readonly Peer[]) => Promise<readonly Peer[]>,
 ): SetReader {
   const observer = createObserver(options, set);
   return {
@@ -34,8 +35,7 @@ export function createSetReader(
         if (others.length > 0) peers = withoutTwins([...peers, ...(await observer.look(others))]);
       }
       const nodes = peers.flatMap(({ name, address }) => (address ? [{ name, address }] : []));
-      const sentinels = await findSentinels({ self: undefined, others: nodes }, places);
-      return { peers, sentinels: await observer.lookAtSentinels(sentinels) };
+      return { peers, sentinels: await observer.lookAtSentinels(await findSentinels(nodes)) };
     },
     close: observer.close,
   };

@@ -61,10 +61,11 @@ function renderSentinels(status: SetStatus, width: number, paint: Paint): readon
   return [
     "",
     ` ${paint.bold("Sentinels")}`,
-    ...status.sentinels.flatMap(({ name, answers, alpha }) => {
+    ...status.sentinels.flatMap(({ name, address, answers, alpha }) => {
       const sign = answers ? paint.green("●") : paint.red("✗");
       const says = !answers ? "no answer" : alpha ? `names ${alpha}` : "watches nobody";
-      return wrap(`${name} ${says}`, width - 4).map(
+      const shown = address === name ? name : `${name} ${address}`;
+      return wrap(`${shown} ${says}`, width - 4).map(
         (line, index) => ` ${index === 0 ? sign : " "} ${line}`,
       );
     }),

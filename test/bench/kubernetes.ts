@@ -7,7 +7,7 @@ import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { inject, test } from "vitest";
 import type { V1Pod } from "../kubernetes/api-under-test.ts";
-import { addHealer, usageOf } from "../kubernetes/healer-under-test.ts";
+import { addSidecar, usageOf } from "../kubernetes/sidecar-under-test.ts";
 import { createSite, nameOf, pause, type Site } from "../kubernetes/site-under-test.ts";
 import { median } from "./rows.ts";
 import { renderTimeline, type Timeline } from "./timeline.ts";
@@ -78,7 +78,7 @@ async function measureFounding(): Promise<readonly Figure[]> {
 
 /** As its component has it, while all is well. */
 async function measureHealer(): Promise<readonly Figure[]> {
-  await using site = await createSite({ manifest: "deployment", edit: addHealer });
+  await using site = await createSite({ manifest: "deployment", edit: addSidecar });
   await pause(10_000);
   const pods = await site.pods();
   const before = await Promise.all(pods.map((pod) => usageOf(site, pod)));

@@ -64,6 +64,28 @@ export async function createGroup(image: string, folder?: string): Promise<Conta
   };
 }
 
+/** Cuts it off from all others, until what is returned is called: it runs on, at the same address. */
+export async function cutOff(
+  { network }: ContainerGroup,
+  container: StartedTestContainer,
+): Promise<() => Promise<void>> {
+  const { container: client } = await getContainerRuntimeClient();
+  const net = client.dockerode.getNetwork(network.getId());
+  const address = async () => {
+    const { NetworkSettings } = await client.getById(container.getId()).inspect();
+    return NetworkSettings.Networks[network.getName()];
+  };
+  const before = await address();
+  await net.disconnect({ Container: container.getId(), Force: true });
+  return async () => {
+    const EndpointConfig = { Aliases: before?.Aliases ?? [] };
+    await net.connect({ Container: container.getId(), EndpointConfig });
+    const after = await address();
+    if (after?.IPAddress !== before?.IPAddress)
+      throw new Error(`it came back at ${after?.IPAddress}, and was at ${before?.IPAddress}`);
+  };
+}
+
 /** Kills it with all that it holds. */
 export async function destroy(
   group: ContainerGroup,
@@ -105,10 +127,14 @@ export async function probe(container: StartedTestContainer, which: "readiness" 
   return { ready: exitCode === 0, output: output.trim() };
 }
 
+export const readLog = (container: StartedTestContainer): string =>
+  spawnSync("docker", ["logs", container.getId()], { encoding: "utf8" }).stdout;
+
 /** What a container's server said last. */
 export function lastWords(container: StartedTestContainer, lines: number): string {
-  const { stdout } = spawnSync("docker", ["logs", container.getId()], { encoding: "utf8" });
-  const own = stdout.split("\n").filter((line) => line !== "" && !line.startsWith("{"));
+  const own = readLog(container)
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("{"));
   return own.slice(-lines).join("\n");
 }
 
@@ -127,8 +153,7 @@ export function everythingSaid(container: StartedTestContainer): string {
 
 /** What a container's entrypoint decided and did, through the engine's own client: the container may be over. */
 export function describeLog(container: StartedTestContainer): string {
-  const { stdout } = spawnSync("docker", ["logs", container.getId()], { encoding: "utf8" });
-  const lines = stdout
+  const lines = readLog(container)
     .split("\n")
     .filter((line) => line.startsWith("{") && !line.includes('"observed"'));
   const told = lines

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { Cluster } from "ioredis";
+import { Cluster, Redis } from "ioredis";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
-import { startLocalCluster } from "../../src/local/index.ts";
+import { startLocalCluster, startLocalSet } from "../../src/local/index.ts";
 import { openRoom } from "../redis/commands-under-test.ts";
 
 const [image = ""] = inject("images");
@@ -54,5 +54,51 @@ describe.skipIf(image === "")("a local cluster of containers", () => {
     const keys = Array.from({ length: 30 }, (_, index) => `key:${index}`);
     await Promise.all(keys.map((key) => client.set(key, key)));
     expect(await Promise.all(keys.map((key) => client.get(key)))).toEqual(keys);
+  });
+});
+
+describe.skipIf(image === "")("a local set of containers", () => {
+  const upSet = ["up", "--topology=sentinel", "--backend=containers", `--image=${image}`];
+
+  test("rekindle up leaves it to itself with --detach, status sees it, and down ends it without a trace", async () => {
+    const room = openRoom();
+    const up = await room.run(...upSet, "--name=test-set", "--detach", "--json");
+    onTestFinished(async () => void (await room.run("down", "--name=test-set")));
+    expect(up.exitCode, up.stderr).toBe(0);
+    expect(JSON.parse(up.stdout)).toMatchObject({ name: "test-set", set: "mymaster" });
+    expect(leftOf("test-set")).toHaveLength(7);
+    const status = await room.run("status", "--name=test-set");
+    expect(status).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("● whole") });
+    expect(status.stdout).toContain("names rekindle-test-set-1");
+
+    const down = await room.run("down", "--name=test-set");
+    expect(down.stdout).toContain("ended 6 nodes and Sentinels");
+    expect(leftOf("test-set")).toEqual([]);
+  });
+
+  test("rekindle up breaks and mends it with --exercise, and loses no key", async () => {
+    const { exitCode, stdout, stderr } = await openRoom().run(
+      ...[...upSet, "--name=test-set-exercise", "--exercise"],
+    );
+    expect(stdout, stderr).toContain("all 3000 keys are there");
+    expect(exitCode).toBe(0);
+    expect(leftOf("test-set-exercise")).toEqual([]);
+  });
+
+  test("the library's client reaches the alpha from outside the network, and the next one", async () => {
+    await using set = await startLocalSet({
+      backend: "containers",
+      image,
+      name: "test-set-client",
+    });
+    const { alpha } = await set.waitUntilWhole();
+    const client = new Redis({ ...set.clientOptions, maxRetriesPerRequest: null });
+    client.on("error", () => {});
+    onTestFinished(() => client.disconnect());
+    await client.set("here", "there");
+    expect(await client.wait(2, 5_000)).toBe(2);
+    await set.killNode(alpha?.name ?? "");
+    expect(await client.get("here")).toBe("there");
+    expect((await set.status()).alpha?.name).not.toBe(alpha?.name);
   });
 });

@@ -12,11 +12,13 @@ import {
   type ContainerGroup,
   cli,
   createGroup,
+  cutOff,
   describeLog,
   destroy,
   everythingSaid,
   freeze,
   lastWords,
+  readLog,
   thaw,
 } from "./containers-under-test.ts";
 
@@ -334,5 +336,44 @@ describe.skipIf(images.length === 0).each(images.length > 0 ? images : ["no imag
         rmSync(folder, { recursive: true });
       }
     });
+  },
+);
+
+// Half a minute each: the oldest and the newest will do, at the same time.
+const [oldest, newest] = [images[0], images.at(-1)];
+describe.skipIf(images.length === 0)(
+  "an alpha that is cut off for 30 s follows the new one afterwards, and what is lost with it is said",
+  () => {
+    test.concurrent.each(oldest === newest ? [oldest] : [oldest, newest])(
+      "%s",
+      async (image = "") => {
+        await using group = await createGroup(image);
+        const startNode = () => group.start({}, ["replication", ...byName, "--peer-wait", "3s"]);
+        const sentinel = ["sentinel", ...byName, "--down-after", "2s", "--peer-wait", "3s"];
+        const nodes = await Promise.all([startNode(), startNode(), startNode()]);
+        const sentinels = await Promise.all(
+          nodes.map(() => group.start({}, sentinel, "redis-sentinels")),
+        );
+        const first = await untilWhole(nodes, sentinels);
+        expect(await cli(first, "set", "before", "1")).toBe("OK");
+        expect(await cli(first, "wait", "2", "5000")).toBe("2");
+
+        const comeBack = await cutOff(group, first);
+        const isOver = new Promise((resolve) => setTimeout(resolve, 30_000));
+        const others = nodes.filter((node) => node !== first);
+        const second = await untilWhole(others, sentinels);
+        for (const key of ["lost:1", "lost:2"])
+          expect(await cli(first, "set", key, "1")).toBe("OK");
+        expect(await cli(second, "set", "after", "1")).toBe("OK");
+        await isOver;
+        await comeBack();
+
+        expect(await untilWhole(nodes, sentinels)).toBe(second);
+        for (const node of nodes)
+          expect(await cli(node, "mget", "before", "after", "lost:1", "lost:2")).toBe("1\n1");
+        const said = sentinels.map(readLog).join("\n");
+        expect(said).toMatch(/follows it now, without 2 writes that nobody else has/);
+      },
+    );
   },
 );

@@ -5,7 +5,7 @@ import { expect } from "vitest";
 import { until } from "../redis/until.ts";
 import { holdAddresses } from "./addresses-under-test.ts";
 import { onKubernetes } from "./api-under-test.ts";
-import { addressOf, createSite, nameOf, pause, type Site } from "./site-under-test.ts";
+import { addressOf, createSite, nameOf, pause, type Site, serverOf } from "./site-under-test.ts";
 
 /** Until Kubernetes says that all six run. */
 async function waitUntilAllRun(site: Site, before: ReadonlySet<string | undefined>): Promise<void> {
@@ -14,9 +14,7 @@ async function waitUntilAllRun(site: Site, before: ReadonlySet<string | undefine
     async () => {
       await pause(200);
       return (await site.pods()).filter(
-        ({ metadata, status }) =>
-          !before.has(metadata?.uid) &&
-          status?.containerStatuses?.[0]?.state?.running !== undefined,
+        (pod) => !before.has(pod.metadata?.uid) && serverOf(pod)?.state?.running !== undefined,
       ).length;
     },
     (count) => count === 6,

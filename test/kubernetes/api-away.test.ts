@@ -4,14 +4,14 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { isWanted, type V1Pod } from "./api-under-test.ts";
-import { createSite, nameOf, pause, type Site } from "./site-under-test.ts";
+import { createSite, nameOf, pause, type Site, serverOf } from "./site-under-test.ts";
 
 const apiServer = spawnSync("pgrep", ["-x", "kube-apiserver"], { encoding: "utf8" }).stdout?.trim();
 const signal = (name: "STOP" | "CONT") => execFileSync("kill", [`-${name}`, apiServer]);
 
 async function restarts(site: Site, pod: V1Pod): Promise<number | undefined> {
   const now = (await site.pods()).find((one) => nameOf(one) === nameOf(pod));
-  return now?.status?.containerStatuses?.[0]?.restartCount;
+  return now && serverOf(now)?.restartCount;
 }
 
 test.skipIf(!isWanted || !apiServer)(

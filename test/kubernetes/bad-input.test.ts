@@ -72,6 +72,8 @@ async function start(
     if (renamed.kind === "Secret") renamed.stringData["ca.crt"] = makeForeignAuthority();
     if (renamed.kind === "Deployment") {
       const template = renamed.spec.template;
+      // Of what stands beside the node nothing is wrong here.
+      template.spec.containers.splice(1);
       spec?.(template.spec);
       const [container] = containersOf([renamed]);
       container?.env?.push(

@@ -3,8 +3,14 @@
  */
 import { afterAll, beforeAll, expect } from "vitest";
 import { until } from "../redis/until.ts";
-import { isWanted, type KubernetesObject, onKubernetes, type V1Pod } from "./api-under-test.ts";
-import { addHealer, usageOf } from "./healer-under-test.ts";
+import {
+  core,
+  isWanted,
+  type KubernetesObject,
+  onKubernetes,
+  type V1Pod,
+} from "./api-under-test.ts";
+import { addSidecar, usageOf } from "./sidecar-under-test.ts";
 import {
   addressOf,
   containersOf,
@@ -20,7 +26,7 @@ let site: Site;
 function prepare(objects: readonly KubernetesObject[]): void {
   const [node] = containersOf(objects);
   Reflect.deleteProperty(node ?? {}, "lifecycle");
-  addHealer(objects, "--interval", "2s");
+  addSidecar(objects, "--interval", "2s");
 }
 
 beforeAll(async () => {
@@ -83,6 +89,27 @@ onKubernetes(
     await site.waitUntilWhole();
     const tables = await onAll("CLUSTER", "NODES");
     expect(tables.every((table) => !table.includes("192.0.2."))).toBe(true);
+  },
+);
+
+onKubernetes(
+  "what it mended and what the nodes did is told at its port, with what the exporter says",
+  async () => {
+    const pods = await site.pods();
+    const read = ({ metadata }: V1Pod) =>
+      core.connectGetNamespacedPodProxyWithPath({
+        name: `${metadata?.name}:${metadata?.annotations?.["prometheus.io/port"]}`,
+        namespace: site.namespace,
+        path: "metrics",
+      });
+    const texts = await Promise.all(pods.map(read));
+    for (const text of texts) {
+      expect(text).toMatch(/^rekindle_boot_duration_seconds_count{.*outcome="server"} 1$/m);
+      expect(text).toMatch(/^rekindle_exporter_up 1$/m);
+      expect(text).toMatch(/^redis_up 1$/m);
+    }
+    // One of them held the Lease at a time.
+    expect(texts.join("")).toMatch(/^rekindle_heal_duration_seconds_count{verb="sidecar"} [1-9]/m);
   },
 );
 

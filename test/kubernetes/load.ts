@@ -6,7 +6,7 @@
  * SIGUSR2 ends the load; one line `{"summary":…}` follows.
  */
 import { readFileSync } from "node:fs";
-import Redis from "ioredis";
+import { Cluster, Redis } from "ioredis";
 
 export interface Summary {
   readonly writes: number;
@@ -30,12 +30,23 @@ const password = readFileSync(
   "utf8",
 );
 
-const client = new Redis.Cluster([{ host: process.env.LOAD_HOST ?? "redis", port: 6379 }], {
-  // A pod that is gone refuses nothing: by default ioredis would wait ten seconds for it.
-  redisOptions: { password: password.trim(), connectTimeout: 1_000 },
-  // An application that would rather wait than fail; everything else as ioredis has it.
-  maxRedirections: 100,
-});
+const host = process.env.LOAD_HOST ?? "redis";
+// A pod that is gone refuses nothing: by default ioredis would wait ten seconds for it.
+const redisOptions = { password: password.trim(), connectTimeout: 1_000 };
+
+// An application that would rather wait than fail; everything else as ioredis has it.
+const client = process.env.LOAD_SET
+  ? new Redis({
+      ...redisOptions,
+      sentinels: [{ host, port: 26_379 }],
+      name: process.env.LOAD_SET,
+      sentinelPassword: redisOptions.password,
+      maxRetriesPerRequest: null,
+      // What is measured is the servers' time, not how long a client sleeps.
+      retryStrategy: () => 50,
+      sentinelRetryStrategy: () => 50,
+    })
+  : new Cluster([{ host, port: 6379 }], { redisOptions, maxRedirections: 100 });
 client.on("error", () => {});
 
 const acknowledged = new Map<string, string>();

@@ -3,7 +3,7 @@
  *
  * `KUBECONFIG` names the cluster. Where it runs on this machine's Docker engine, the images are there as soon as they are
  * built; into k3s they are loaded; for any other, push them to its registry and name them in REKINDLE_TEST_IMAGES, separated
- * by commas: the image, the same on another server version, and the load.
+ * by commas: the image, the same on another server version, the load, and the exporter with Prometheus.
  */
 import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
@@ -18,6 +18,8 @@ export interface TestImages {
   /** The same on another server version. */
   readonly nextImage: string;
   readonly load: string;
+  /** The exporter; Prometheus is in it as well. */
+  readonly metrics: string;
 }
 
 declare module "vitest" {
@@ -34,6 +36,7 @@ const ownImages: TestImages = {
   image: "rekindle:test",
   nextImage: "rekindle:test-next",
   load: "rekindle-load:test",
+  metrics: "rekindle-metrics:test",
 };
 
 export default async function makeCluster(
@@ -47,8 +50,8 @@ export default async function makeCluster(
   }
   const given = process.env.REKINDLE_TEST_IMAGES?.split(",");
   if (given) {
-    const [image = "", nextImage = "", load = ""] = given;
-    project.provide("testImages", { image, nextImage, load });
+    const [image = "", nextImage = "", load = "", metrics = ""] = given;
+    project.provide("testImages", { image, nextImage, load, metrics });
   } else {
     await buildImages();
     project.provide("testImages", ownImages);
@@ -95,18 +98,16 @@ async function buildImages(): Promise<void> {
     },
   });
   copyFileSync(realpathSync(join(root, "node_modules/.bin/node")), join(folder, "node"));
-  const dockerfile = join(root, "test/kubernetes/load-image.Dockerfile");
-  docker(
-    "build",
-    "--build-arg",
-    `BASE=${ownImages.image}`,
-    "--file",
-    dockerfile,
-    "--tag",
-    ownImages.load,
-    folder,
-  );
+  buildOn(ownImages.image, "load-image.Dockerfile", ownImages.load, folder);
+  // On what the image is made of: that stays, and with it what is installed on it.
+  buildOn("rekindle-base:redis7.0", "metrics-image.Dockerfile", ownImages.metrics, folder);
   rmSync(folder, { recursive: true });
+}
+
+function buildOn(base: string, file: string, tag: string, folder: string): void {
+  const dockerfile = join(root, "test/kubernetes", file);
+  const given = ["--build-arg", `BASE=${base}`, "--file", dockerfile, "--tag", tag];
+  docker("build", "--network", "host", ...given, folder);
 }
 
 function buildImage(base: string, tag: string): void {

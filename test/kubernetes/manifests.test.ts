@@ -17,7 +17,7 @@ import { createSite, isReady, nameOf, type Site } from "./site-under-test.ts";
 
 const hasKubectl = spawnSync("kubectl", ["version", "--client"], { stdio: "ignore" }).status === 0;
 
-test.skipIf(!isWanted || !hasKubectl).each(["deployment", "statefulset"])(
+test.skipIf(!isWanted || !hasKubectl).each(["deployment", "statefulset", "sentinel"])(
   "kubectl create -f %s.yaml takes the file as it is",
   async (manifest) => {
     const namespace = await createNamespace();

@@ -1,15 +1,13 @@
 /**
- * One cluster of a test: a namespace with one of the manifests as it is shipped, but for the image's name.
+ * One cluster of a test: a namespace with one of the manifests as it is shipped, but for the images' names.
  */
-import { execFileSync } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { loadAllYaml } from "@kubernetes/client-node";
 import { inject } from "vitest";
+import type { SetStatus } from "../../src/status/describe-set.ts";
 import type { Status } from "../../src/status/describe-status.ts";
 import { until } from "../redis/until.ts";
 import {
-  apps,
   core,
   createNamespace,
   execIn,
@@ -19,7 +17,8 @@ import {
   type V1Pod,
   version,
 } from "./api-under-test.ts";
-import type { Summary } from "./load.ts";
+import { type Load, startLoad } from "./load-under-test.ts";
+import { containerIdOf, cutOff, killContainer } from "./processes-under-test.ts";
 
 export interface Site extends AsyncDisposable {
   readonly namespace: string;
@@ -27,14 +26,18 @@ export interface Site extends AsyncDisposable {
   pods(): Promise<readonly V1Pod[]>;
   /** As `rekindle status --json` sees the cluster from outside of its pods. */
   status(): Promise<Status>;
+  /** The same for one alpha and its betas under Sentinel. */
+  setStatus(): Promise<SetStatus>;
   waitUntilReady(nodes: number, withinMs?: number): Promise<void>;
   /** Until so many pods are ready and `status` calls their cluster whole. @returns milliseconds. */
   waitUntilWhole(nodes?: number, withinMs?: number): Promise<number>;
   /** The pod of some alpha, or beta. */
   podOf(role: "alpha" | "beta"): Promise<V1Pod>;
   delete(pod: V1Pod, options?: { force: boolean }): Promise<void>;
-  /** kill -9 of the container's first process, from outside. */
-  kill(pod: V1Pod): Promise<void>;
+  /** kill -9 of a container's first process, from outside. The node's, where none is named. */
+  kill(pod: V1Pod, container?: string): Promise<void>;
+  /** Cuts a pod off from all others, until what is returned is called; its processes run on. */
+  cutOff(pod: V1Pod): Promise<() => void>;
   scale(replicas: number): Promise<void>;
   setImage(image: string): Promise<void>;
   /** redis-cli against one pod. */
@@ -50,22 +53,15 @@ export interface Site extends AsyncDisposable {
   exec(pod: V1Pod, ...command: readonly string[]): Promise<{ output: string; exitCode: number }>;
 }
 
-export interface Load {
-  /** Ends the writing, reads everything back, and says what was seen. */
-  end(): Promise<Summary>;
-  /** Its reports so far: when, and how many writes in all. */
-  reports(): Promise<readonly { readonly at: string; readonly writes: number }[]>;
-}
-
 export interface SiteOptions {
-  readonly manifest: "deployment" | "statefulset";
+  readonly manifest: "deployment" | "statefulset" | "sentinel";
   /** Changes the objects before they are created. */
   readonly edit?: (objects: readonly KubernetesObject[]) => void;
   /** False: does not wait until the cluster is whole. */
   readonly isAwaited?: boolean;
 }
 
-const lookAgainMs = 300;
+export const lookAgainMs = 300;
 const passwordPath = "/etc/redis-secret/password";
 
 export function readManifest(manifest: SiteOptions["manifest"]): KubernetesObject[] {
@@ -75,15 +71,16 @@ export function readManifest(manifest: SiteOptions["manifest"]): KubernetesObjec
 
 export async function createSite({ manifest, edit, isAwaited = true }: SiteOptions): Promise<Site> {
   const namespace = await createNamespace();
-  const site = openSite(namespace);
+  const site = openSite(namespace, manifest);
   try {
     const shipped = readManifest(manifest);
     for (const object of shipped) object.metadata = { ...object.metadata, namespace };
     for (const container of containersOf(shipped)) {
-      container.image = inject("testImages").image;
+      container.image = testImageOf(container.image);
       // Room on a small machine, where pods of an earlier test are still ending; the limits are as shipped.
       container.resources.requests.cpu = "10m";
     }
+    for (const { spec } of podTemplatesOf(shipped)) spec.terminationGracePeriodSeconds = 20;
     edit?.(shipped);
     for (const object of shipped) await objects.create(object);
     // Without limits, to ask the nodes from.
@@ -96,30 +93,46 @@ export async function createSite({ manifest, edit, isAwaited = true }: SiteOptio
   }
 }
 
+/** Of Rekindle's image and the exporter's. */
+function testImageOf(shipped: string): string {
+  const { image, metrics } = inject("testImages");
+  return shipped.startsWith("rekindle:") ? image : metrics;
+}
+
 interface Container {
-  image?: string;
+  name: string;
+  image: string;
   resources: { requests: { cpu: string } };
   env?: { name: string; value: string }[];
   args?: string[];
 }
 
-interface PodTemplate {
-  spec: { template: { spec: { containers: Container[] } } };
+interface Workload extends KubernetesObject {
+  spec: { replicas: number; template: PodTemplate };
 }
 
-export const containersOf = (all: readonly KubernetesObject[]): Container[] =>
+interface PodTemplate {
+  // A kubelet of 1.20 now and then takes all of it to notice that the containers have ended.
+  spec: { containers: Container[]; terminationGracePeriodSeconds: number };
+}
+
+const podTemplatesOf = (all: readonly KubernetesObject[]): PodTemplate[] =>
   all
     .filter(({ kind }) => kind === "Deployment" || kind === "StatefulSet")
-    .flatMap((one) => (one as unknown as PodTemplate).spec.template.spec.containers);
+    .map((one) => (one as Workload).spec.template);
+
+export const containersOf = (all: readonly KubernetesObject[]): Container[] =>
+  podTemplatesOf(all).flatMap(({ spec }) => spec.containers);
 
 export const idlePod = (name: string, namespace: string): KubernetesObject =>
   clientPod(name, namespace, inject("testImages").image, ["sleep", "infinity"]);
 
-function clientPod(
+export function clientPod(
   name: string,
   namespace: string,
   image: string,
   command: readonly string[] | undefined,
+  environment: readonly { readonly name: string; readonly value: string }[] = [],
 ): KubernetesObject {
   const spec = {
     terminationGracePeriodSeconds: 0,
@@ -131,7 +144,7 @@ function clientPod(
         image,
         imagePullPolicy: "IfNotPresent",
         ...(command && { command }),
-        env: [{ name: "REKINDLE_PASSWORD_FILE", value: passwordPath }],
+        env: [{ name: "REKINDLE_PASSWORD_FILE", value: passwordPath }, ...environment],
         volumeMounts: [{ name: "secret", mountPath: "/etc/redis-secret" }],
       },
     ],
@@ -147,10 +160,29 @@ export const isReady = (pod: V1Pod): boolean =>
   pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ===
   true;
 export const nameOf = (pod: V1Pod): string => pod.metadata?.name ?? "";
+/** The state of its server's container; Kubernetes sorts them by name. */
+export const serverOf = (pod: V1Pod) =>
+  pod.status?.containerStatuses?.find(({ name }) => name === "redis");
 export const addressOf = (pod: V1Pod): string => pod.status?.podIP ?? "";
 
-function openSite(namespace: string): Site {
-  const workload = { name: "redis", namespace };
+function openSite(namespace: string, manifest: SiteOptions["manifest"]): Site {
+  const isSet = manifest === "sentinel";
+  const nodesShipped = isSet ? 3 : 6;
+  const readWorkload = async () =>
+    (await objects.read({
+      apiVersion: "apps/v1",
+      kind: manifest === "deployment" ? "Deployment" : "StatefulSet",
+      metadata: { name: "redis", namespace },
+    })) as Workload;
+
+  async function askStatus<T>(): Promise<T> {
+    const pods = (await site.pods()).filter(isReady);
+    const [pod = (await site.pods())[0]] = pods;
+    if (pod === undefined) throw new Error("there is no pod to ask");
+    const command = ["rekindle", "status", "--json", "--connect", `${addressOf(pod)}:6379`];
+    const { output } = await tryIn(namespace, "tools", "tools", command);
+    return JSON.parse(output) as T;
+  }
 
   const site: Site = {
     namespace,
@@ -158,14 +190,8 @@ function openSite(namespace: string): Site {
       const { items } = await core.listNamespacedPod({ namespace, labelSelector: "app=redis" });
       return items.filter((pod) => !isLeaving(pod));
     },
-    async status() {
-      const pods = (await site.pods()).filter(isReady);
-      const [pod = (await site.pods())[0]] = pods;
-      if (pod === undefined) throw new Error("there is no pod to ask");
-      const command = ["rekindle", "status", "--json", "--connect", `${addressOf(pod)}:6379`];
-      const { output } = await tryIn(namespace, "tools", "tools", command);
-      return JSON.parse(output) as Status;
-    },
+    status: () => askStatus<Status>(),
+    setStatus: () => askStatus<SetStatus>(),
     async waitUntilReady(nodes, withinMs = 120_000) {
       await until(
         `${nodes} ready pods`,
@@ -179,23 +205,24 @@ function openSite(namespace: string): Site {
           pods.map((pod) => `${nameOf(pod)} ${isReady(pod) ? "ready" : "not ready"}`).join(", "),
       );
     },
-    async waitUntilWhole(nodes = 6, withinMs = 120_000) {
+    async waitUntilWhole(nodes = nodesShipped, withinMs = 120_000) {
       const startedAt = performance.now();
       await site.waitUntilReady(nodes, withinMs);
       await until(
         "a whole cluster",
-        () => site.status(),
+        () => askStatus<Status | SetStatus>(),
         ({ state, nodes: members }) => state === "whole" && members === nodes,
         withinMs,
+        (seen) => JSON.stringify(seen, null, 1),
       );
       return performance.now() - startedAt;
     },
     async podOf(role) {
-      const { shards } = await site.status();
-      const [shard] = shards;
+      const seen = await askStatus<Status | SetStatus>();
+      const shard = "shards" in seen ? seen.shards[0] : seen;
       const node = role === "alpha" ? shard?.alpha : shard?.betas[0];
       const pod = (await site.pods()).find((one) => node?.address.startsWith(`${addressOf(one)}:`));
-      if (pod === undefined) throw new Error(`there is no ${role}: ${JSON.stringify(shards)}`);
+      if (pod === undefined) throw new Error(`there is no ${role}: ${JSON.stringify(seen)}`);
       return pod;
     },
     async delete(pod, { force } = { force: false }) {
@@ -205,20 +232,20 @@ function openSite(namespace: string): Site {
         ...(force && { gracePeriodSeconds: 0 }),
       });
     },
-    async kill(pod) {
-      killContainer(pod.status?.containerStatuses?.[0]?.containerID ?? "");
+    async kill(pod, container = "redis") {
+      killContainer(containerIdOf(pod, container));
     },
+    cutOff: async (pod) => cutOff(containerIdOf(pod, "redis")),
     async scale(replicas) {
-      const { spec, ...rest } = await apps.readNamespacedDeploymentScale(workload);
-      await apps.replaceNamespacedDeploymentScale({
-        ...workload,
-        body: { ...rest, spec: { ...spec, replicas } },
-      });
+      const workload = await readWorkload();
+      workload.spec.replicas = replicas;
+      await objects.replace(workload);
     },
     async setImage(image) {
-      const body = await apps.readNamespacedDeployment(workload);
-      for (const container of body.spec?.template.spec?.containers ?? []) container.image = image;
-      await apps.replaceNamespacedDeployment({ ...workload, body });
+      const workload = await readWorkload();
+      for (const container of containersOf([workload]))
+        if (container.image?.startsWith("rekindle:")) container.image = image;
+      await objects.replace(workload);
     },
     redis: (pod, ...command) =>
       execIn(namespace, "tools", "tools", [
@@ -228,7 +255,7 @@ function openSite(namespace: string): Site {
         "redis-cli",
         ...command,
       ]),
-    log: (pod) => core.readNamespacedPodLog({ name: nameOf(pod), namespace }),
+    log: (pod) => core.readNamespacedPodLog({ name: nameOf(pod), namespace, container: "redis" }),
     async events() {
       const { items } = await core.listNamespacedEvent({ namespace });
       return items
@@ -247,7 +274,7 @@ function openSite(namespace: string): Site {
         }));
     },
     kubernetes: async () => `Kubernetes ${(await version.getCode()).gitVersion}`,
-    startLoad: () => startLoad(namespace),
+    startLoad: () => startLoad(namespace, isSet),
     exec: (pod, ...command) => tryIn(namespace, nameOf(pod), "redis", command),
     async [Symbol.asyncDispose]() {
       if (process.env.REKINDLE_TEST_KEEP === "yes") return;
@@ -255,54 +282,6 @@ function openSite(namespace: string): Site {
     },
   };
   return site;
-}
-
-/** The tests' Kubernetes runs its containers on this machine's Docker engine, or is k3s in one of its containers. */
-function killContainer(containerId: string): void {
-  const [runtime, id = ""] = containerId.split("://");
-  const k3s = inject("k3s");
-  if (runtime === "docker")
-    execFileSync("docker", ["kill", "--signal", "KILL", id], { stdio: "ignore" });
-  else if (k3s !== "") {
-    const pid = `crictl inspect --output go-template --template '{{.info.pid}}' ${id}`;
-    execFileSync("docker", ["exec", k3s, "sh", "-c", `kill -9 $(${pid})`], { stdio: "ignore" });
-  } else throw new Error(`no way is known to kill a process of ${runtime} from outside`);
-}
-
-async function startLoad(namespace: string): Promise<Load> {
-  const name = `load-${randomBytes(3).toString("hex")}`;
-  const at = { name, namespace };
-  await objects.create(clientPod(name, namespace, inject("testImages").load, undefined));
-  const lines = async (): Promise<string> => {
-    await pause(lookAgainMs);
-    return core.readNamespacedPodLog(at).catch(() => "");
-  };
-  // A load that has not found its feet yet would not notice anything.
-  await until("a load under way", lines, (log) => Number(lastReport(log)?.writes) > 200);
-  return {
-    async reports() {
-      const log = await core.readNamespacedPodLog(at);
-      const reports = log.split("\n").filter((line) => line.startsWith('{"at"'));
-      return reports.map((line) => JSON.parse(line) as { at: string; writes: number });
-    },
-    async end() {
-      await execIn(namespace, name, name, ["sh", "-c", "kill -USR2 1"]);
-      const log = await until(
-        "the load's summary",
-        lines,
-        (text) => text.includes('"summary"'),
-        120_000,
-      );
-      await core.deleteNamespacedPod(at);
-      const line = log.split("\n").find((one) => one.includes('"summary"')) ?? "";
-      return (JSON.parse(line) as { summary: Summary }).summary;
-    },
-  };
-}
-
-function lastReport(log: string): { writes: number } | undefined {
-  const line = log.trim().split("\n").at(-1) ?? "";
-  return line.includes('"writes"') ? (JSON.parse(line) as { writes: number }) : undefined;
 }
 
 export const pause = (ms: number): Promise<void> =>

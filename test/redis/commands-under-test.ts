@@ -3,10 +3,13 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
+import type { Address } from "../../src/address.ts";
 import { readState, runningNodes, stateFolder } from "../../src/local/state.ts";
+import { identifyProcess } from "../../src/process-identity.ts";
+import { connect } from "../../src/redis/connection.ts";
 import { executable } from "./nodes-under-test.ts";
 import { until } from "./until.ts";
 
@@ -26,7 +29,7 @@ export interface Room {
   readonly state: string;
   start(...args: readonly string[]): Running;
   run(...args: readonly string[]): Promise<Finished>;
-  /** Process ids of the nodes of the cluster `default` that run. */
+  /** Process ids of the nodes and Sentinels called `default` that run. */
   nodes(): readonly number[];
   /** Names of what lies in the state folder. */
   folders(): readonly string[];
@@ -76,3 +79,29 @@ export function openRoom(more: NodeJS.ProcessEnv = {}): Room {
 /** Waits until the command has printed it. */
 export const printed = (running: Running, text: string): Promise<string> =>
   until(`printing "${text}"`, running.output, (output) => output.includes(text), 60_000, String);
+
+/** A zombie has ended; its parent has only not looked yet. */
+export const isRunning = (pid: number): boolean => identifyProcess(pid) !== undefined;
+
+/** Nothing is left: no process that was seen, no folder. */
+export async function expectNothingLeft(room: Room, pids: readonly number[]): Promise<void> {
+  await until(
+    "the end of all nodes",
+    () => pids.filter(isRunning),
+    (alive) => alive.length === 0,
+  );
+  expect(room.folders()).toEqual([]);
+}
+
+/** An address of this machine that others can reach; undefined where it has none. */
+export const outsideAddress = (): string | undefined =>
+  Object.values(networkInterfaces())
+    .flatMap((all) => all ?? [])
+    .find((one) => one.family === "IPv4" && !one.internal)?.address;
+
+/** Nobody listens there. */
+export async function expectRefused(address: Address): Promise<void> {
+  const credentials = { user: undefined, password: undefined };
+  const connecting = connect(address, { credentials, tls: undefined, deadlineMs: 2_000 });
+  await expect(connecting).rejects.toMatchObject({ code: "ECONNREFUSED" });
+}

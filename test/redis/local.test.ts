@@ -1,28 +1,19 @@
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { Cluster } from "ioredis";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { startLocalCluster } from "../../src/local/index.ts";
-import { identifyProcess } from "../../src/process-identity.ts";
-import { connect } from "../../src/redis/connection.ts";
-import { openRoom, printed, type Room } from "./commands-under-test.ts";
+import {
+  expectNothingLeft,
+  expectRefused,
+  isRunning,
+  openRoom,
+  outsideAddress,
+  printed,
+} from "./commands-under-test.ts";
 import { server } from "./nodes-under-test.ts";
 import { until } from "./until.ts";
-
-/** A zombie has ended; its parent has only not looked yet. */
-const isRunning = (pid: number): boolean => identifyProcess(pid) !== undefined;
-
-/** Nothing of the cluster is left: no process that was seen, no folder. */
-async function expectNothingLeft(room: Room, pids: readonly number[]): Promise<void> {
-  await until(
-    "the end of all nodes",
-    () => pids.filter(isRunning),
-    (alive) => alive.length === 0,
-  );
-  expect(room.folders()).toEqual([]);
-}
 
 describe("the library's local cluster", () => {
   it("founds, survives the loss of an alpha and its disk, and leaves nothing behind", async () => {
@@ -188,19 +179,11 @@ describe("rekindle up", () => {
   it("serves this machine only: a cluster without a password is nobody else's", async ({
     skip,
   }) => {
-    const outside = Object.values(networkInterfaces())
-      .flatMap((all) => all ?? [])
-      .find((one) => one.family === "IPv4" && !one.internal);
+    const outside = outsideAddress();
     if (outside === undefined) return skip("the machine has no address but loopback");
     await using cluster = await startLocalCluster({ port: 20_290, nodes: 3, replicas: 0 });
     await cluster.waitUntilWhole();
-    const options = {
-      credentials: { user: undefined, password: undefined },
-      tls: undefined,
-      deadlineMs: 2_000,
-    };
-    const address = { ip: outside.address, port: 20_290, busPort: 30_290 };
-    await expect(connect(address, options)).rejects.toMatchObject({ code: "ECONNREFUSED" });
+    for (const { address } of cluster.nodes) await expectRefused({ ...address, ip: outside });
   });
 
   it("breaks and mends its cluster with --exercise, and loses no key", async () => {

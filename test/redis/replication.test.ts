@@ -2,7 +2,9 @@
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { createLog } from "../../src/log.ts";
 import type { TlsFiles } from "../../src/redis/connection.ts";
+import { tend } from "../../src/replication/tend.ts";
 import {
   ask,
   empty,
@@ -58,7 +60,11 @@ describe("a set that starts blank", () => {
     expect(JSON.parse(broken.stdout)).toMatchObject({
       state: "degraded",
       nodes: 2,
-      problems: ["the Sentinels know 2 betas, and 1 answers"],
+      problems: [
+        expect.stringMatching(
+          /the Sentinels still list the beta 127\.0\.0\.1:\d+, and no node is there/,
+        ),
+      ],
     });
   });
 
@@ -354,6 +360,50 @@ describe("a Sentinel", () => {
     const whole = await untilSetWhole(set);
     expect(betas).toContain(whole.alpha);
     expect(await get(whole.alpha, set, "kept")).toBe("yes");
+  });
+
+  it("has each forget a beta that is gone for good, one after the other, and know all others again", async () => {
+    await using set = createSet(22_480);
+    set.bootAll();
+    await untilSetWhole(set);
+    const extra = set.group.add(22_484, "n4");
+    set.bootNode(extra, [...set.nodes, extra]);
+    const countBetas = () =>
+      Promise.all(
+        set.sentinels.map(async (one) => {
+          const [betas] = await ask(one, [["SENTINEL", "REPLICAS", "mymaster"]]);
+          return Array.isArray(betas) ? betas.length : 0;
+        }),
+      );
+    await until("a third beta", countBetas, (counts) => counts.every((count) => count === 3));
+    await kill(extra);
+    const peerOf = ({ port }: NodeUnderTest) => ({
+      name: `${port}`,
+      address: { ip: "127.0.0.1", port, busPort: port + 10_000 },
+    });
+    const tended = await tend({
+      discovery: {
+        knowsWhoIsGone: true,
+        find: async () => ({ self: undefined, others: set.nodes.map(peerOf) }),
+      },
+      set: "mymaster",
+      sentinelPlaces: {
+        sentinels: set.sentinels.map(({ port }) => `127.0.0.1:${port}`),
+        sentinelDns: undefined,
+        sentinelPort: 26_379,
+      },
+      connect: {
+        credentials: { user: undefined, password: undefined },
+        tls: undefined,
+        deadlineMs: 1_000,
+      },
+      markAlpha: async () => "right",
+      log: createLog("error", "json"),
+      count: 3,
+      deadlineMs: 60_000,
+    });
+    expect(tended.isDone, tended.reason).toBe(true);
+    await untilSetWhole(set);
   });
 
   it("says its quorum, and warns of an even number", async () => {

@@ -29,7 +29,8 @@ export interface SetUnderTest extends AsyncDisposable {
   readonly access: AskOptions;
   /** The same without the user: Sentinels know none. */
   readonly sentinelAccess: AskOptions;
-  bootNode(node: NodeUnderTest): void;
+  /** @param peers whom it finds: all nodes of the set. */
+  bootNode(node: NodeUnderTest, peers?: readonly NodeUnderTest[]): void;
   bootSentinel(sentinel: NodeUnderTest): void;
   bootAll(): void;
   /** `rekindle status` from a node. */
@@ -72,8 +73,8 @@ export function createSet(firstPort: number, options: SetOptions = {}): SetUnder
     ...(certificates && { tls: certificates.files }),
   };
   const announcing = options.announcedAs ? ["--announce-hostname", options.announcedAs] : [];
-  const found = () => [
-    ...["--peers", peersOf(nodes), "--sentinels", peersOf(sentinels)],
+  const found = (peers: readonly NodeUnderTest[]) => [
+    ...["--peers", peersOf(peers), "--sentinels", peersOf(sentinels)],
     ...["--server", server, "--peer-wait", "3s", "--log-format", "json", ...secret],
   ];
   const draining = (node: NodeUnderTest) => [
@@ -86,10 +87,10 @@ export function createSet(firstPort: number, options: SetOptions = {}): SetUnder
     sentinels,
     access: { ...sentinelAccess, ...(user && { user }) },
     sentinelAccess,
-    bootNode(node) {
+    bootNode(node, peers = nodes) {
       const own = ["--port", `${node.port}`, "--dir", node.dir, "--config", config];
       const more = [...announcing, ...(options.flags ?? [])];
-      launch(node, ["replication", ...found(), ...own, ...more]);
+      launch(node, ["replication", ...found(peers), ...own, ...more]);
     },
     bootSentinel(sentinel) {
       mkdirSync(sentinel.dir, { recursive: true });
@@ -97,7 +98,7 @@ export function createSet(firstPort: number, options: SetOptions = {}): SetUnder
       const silent = options.downAfterMs ?? downAfterMs;
       const timers = ["--down-after", `${silent}ms`, "--failover-timeout", "5s"];
       const own = ["--dir", sentinel.dir, ...port, ...timers, ...announcing];
-      launch(sentinel, ["sentinel", ...found(), ...own]);
+      launch(sentinel, ["sentinel", ...found(nodes), ...own]);
     },
     bootAll() {
       for (const node of nodes) set.bootNode(node);

@@ -14,6 +14,7 @@ const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter(
 const rooms = [
   "commands",
   "local",
+  "metrics",
   "status",
   "sentinel",
   "replication",

@@ -67,6 +67,16 @@ describe("a pending pod is a peer without an address, and says why", () => {
   });
 });
 
+test.each(["ImagePullBackOff", "CrashLoopBackOff"])(
+  "an exporter beside the server that is in %s is no trouble of the node's",
+  (exporterWaiting) => {
+    const [peer] = among({
+      other: { ip: "10.0.0.2", phase: "Pending", exporterWaiting },
+    }).others;
+    expect([peer?.address?.ip, peer?.pod?.isTroubled]).toEqual(["10.0.0.2", false]);
+  },
+);
+
 test("the newest template is that of the youngest pod: one that was gone back to is new again", () => {
   const { others } = among({
     a: { ip: "10.0.0.2", template: "2b", createdAt: "2026-01-02T00:00:00Z" },

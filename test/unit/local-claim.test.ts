@@ -30,11 +30,12 @@ function stateWith(folder: string, details: Partial<LocalState>, identity?: stri
   const dir = join(folder, "nodes", "node-1");
   mkdirSync(dir, { recursive: true });
   const nodes = [{ name: "node-1", port: 7001, dir, identity }];
-  return { name: "test", backend: "processes", nodes, ...details };
+  return { name: "test", topology: "cluster", backend: "processes", nodes, ...details };
 }
 
 const ours = (): LocalState => ({
   name: "test",
+  topology: "cluster",
   backend: "processes",
   owner: identifyProcess(process.pid),
   nodes: [],

@@ -53,7 +53,10 @@ function primitiveFaults(value: unknown, type: string, path: string): readonly s
   return typeof value === type ? [] : [`${path} is a ${typeof value}, not a ${type}`];
 }
 
-describe.each(["deployment.yaml", "statefulset.yaml", "sentinel.yaml"])("%s", (file) => {
+/** Those of a cluster. */
+const files = ["deployment.yaml", "statefulset.yaml", "sentinel.yaml"];
+
+describe.each(files)("%s", (file) => {
   const manifests = read(file);
 
   test("every object and field is known to a current Kubernetes", () => {
@@ -84,6 +87,66 @@ describe.each(["deployment.yaml", "statefulset.yaml", "sentinel.yaml"])("%s", (f
       '{"name":"REKINDLE_DISRUPTION_BUDGET","value":"1"}',
     );
     expect(kinds).not.toContain("ClusterRole");
+  });
+});
+
+describe("metrics", () => {
+  interface Container {
+    readonly name: string;
+    readonly image: string;
+    readonly ports?: readonly { readonly containerPort: number }[];
+    readonly resources: { readonly requests: unknown; readonly limits: unknown };
+  }
+  const templateIn = (file: string) => {
+    type Workload = Manifest & {
+      spec: {
+        template: {
+          metadata: { annotations: Readonly<Record<string, string>> };
+          spec: { containers: readonly Container[] };
+        };
+      };
+    };
+    const workload = read(file).find(({ kind }) => /Deployment|StatefulSet/.test(kind));
+    return (workload as Workload).spec.template;
+  };
+
+  test.each(files)(
+    "%s: the annotation names the exporter's port, which the policy lets in",
+    (file) => {
+      const { metadata, spec } = templateIn(file);
+      const exporter = spec.containers.find(({ name }) => name === "metrics");
+      const port = exporter?.ports?.[0]?.containerPort;
+      expect(metadata.annotations["prometheus.io/port"]).toBe(`${port}`);
+      const policy = read(file).find(({ kind }) => kind === "NetworkPolicy");
+      expect(JSON.stringify(policy)).toContain(`{"ports":[{"port":${port}}]}`);
+    },
+  );
+
+  test.each(files)("%s: all requests are limits, so that the pod is evicted last", (file) => {
+    for (const { resources } of templateIn(file).spec.containers)
+      expect(resources.requests).toEqual(resources.limits);
+  });
+
+  test("all name the same exporter", () => {
+    const images = files.map(
+      (file) => templateIn(file).spec.containers.find(({ name }) => name === "metrics")?.image,
+    );
+    const [{ images: renamed }] = read("kustomization.yaml") as unknown as [
+      { images: readonly { name: string; newTag: string }[] },
+    ];
+    const exporter = renamed.find(({ name }) => name.includes("exporter"));
+    expect(new Set(images)).toEqual(new Set([`${exporter?.name}:${exporter?.newTag}`]));
+  });
+
+  test("the sidecar's component turns the annotation to a port that it serves and the policy lets in", () => {
+    const [add, replace] = (
+      read("sidecar/sidecar.yaml") as unknown as [
+        readonly { path: string; value: Container & string }[],
+      ]
+    )[0];
+    expect(add?.value.ports?.[0]?.containerPort).toBe(Number(replace?.value));
+    expect(replace?.path).toMatch(/prometheus\.io~1port$/);
+    expect(JSON.stringify(read("sidecar/kustomization.yaml"))).toContain(`port: ${replace?.value}`);
   });
 });
 

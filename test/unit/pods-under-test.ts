@@ -13,6 +13,8 @@ export interface PodSketch {
   readonly isLeaving?: boolean;
   readonly machine?: string;
   readonly waiting?: string;
+  /** What an exporter beside the server waits for. */
+  readonly exporterWaiting?: string;
   readonly unschedulable?: string;
   readonly hasEnded?: boolean;
 }
@@ -37,7 +39,13 @@ export function pod(name: string, sketch: PodSketch = {}): Pod {
         },
       ],
     },
-    spec: { nodeName: machine },
+    spec: {
+      nodeName: machine,
+      containers: [
+        { name: "redis", ports: [{ containerPort: 6379 }] },
+        { name: "metrics", ports: [{ containerPort: 9121 }] },
+      ],
+    },
     status: {
       phase,
       ...(ip && { podIP: ip }),
@@ -52,6 +60,9 @@ export function pod(name: string, sketch: PodSketch = {}): Pod {
         ],
       }),
       containerStatuses: [
+        ...(sketch.exporterWaiting
+          ? [{ name: "metrics", state: { waiting: { reason: sketch.exporterWaiting } } }]
+          : []),
         {
           name: "redis",
           state: {

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { clusterSettingDescriptions } from "../../src/cluster/settings.ts";
 import { exitCodes } from "../../src/errors.ts";
+import { families } from "../../src/metrics/series.ts";
 import { type Described, environmentOf, flagOf } from "../../src/settings.ts";
 
 const file = new URL("../../README.md", import.meta.url);
@@ -28,6 +29,10 @@ test("the settings table of the README is that of the program", () => {
   const updated = readme.replace(/<!-- settings -->[\s\S]*<!-- \/settings -->/, table);
   if (process.env.REKINDLE_UPDATE_README === "yes") writeFileSync(file, updated);
   else expect(readme).toContain(table);
+});
+
+test("every figure of Rekindle's own stands in the README", () => {
+  for (const family of Object.keys(families)) expect(readme).toContain(`| \`${family}\` |`);
 });
 
 test("every exit code stands in the README", () => {

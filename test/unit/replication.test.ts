@@ -47,6 +47,9 @@ const server = (ordinal: number, more: Partial<RunningServer>): PeerView =>
     role: "beta",
     offset: 1_000,
     keys: 10,
+    history: "",
+    backlogFrom: 0,
+    formerHistory: { id: "", endsAt: -1 },
     betas: [],
     alphaAt: undefined,
     inSync: true,
@@ -78,7 +81,9 @@ const sentinel = (
           epoch: 1,
           flags: flags.split(","),
           isContent,
-          betas: 2,
+          betas: [],
+          sinceInfoMs: 0,
+          others: [],
         },
 });
 /** Three Sentinels, each naming the node of this ordinal, or silent. */

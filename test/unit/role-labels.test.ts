@@ -6,7 +6,7 @@ import { labelRoles, requireFreeLabel } from "../../src/kubernetes/role-labels.t
 import type { Pod } from "../../src/kubernetes/types.ts";
 import { findNewestAlpha } from "../../src/replication/read-sentinels.ts";
 import type { PeerView } from "../../src/replication/types.ts";
-import { renderSwitchScript } from "../../src/sentinel/switch-script.ts";
+import { renderEventScript } from "../../src/sentinel/event-script.ts";
 import { pod } from "./pods-under-test.ts";
 
 const key = "redis-role";
@@ -88,6 +88,9 @@ describe("whom the label names", () => {
       role,
       offset: 1,
       keys: 1,
+      history: "",
+      backlogFrom: 0,
+      formerHistory: { id: "", endsAt: -1 },
       betas: [],
       alphaAt: undefined,
       inSync: role === "beta",
@@ -114,12 +117,31 @@ describe("whom the label names", () => {
   });
 });
 
+test("the script that Sentinel runs has ears for a new alpha, and for who is gone or back, no more", () => {
+  const says = (...given: readonly string[]) =>
+    spawnSync("sh", ["-c", renderEventScript("/bin/echo", {}), "on-event", ...given], {
+      encoding: "utf8",
+    }).stdout;
+  expect(says("mymaster", "leader", "start", "10.0.0.1", "6379", "10.0.0.2", "6379")).toBe(
+    "tend\n",
+  );
+  expect(says("+sdown", "slave 10.0.0.1:6379 10.0.0.1 6379 @ mymaster 10.0.0.2 6379")).toBe(
+    "tend\n",
+  );
+  expect(says("+sdown", "sentinel 1234 10.0.0.1 26379 @ mymaster 10.0.0.2 6379")).toBe("tend\n");
+  expect(says("+sdown", "master mymaster 10.0.0.2 6379")).toBe("");
+  expect(says("-sdown", "slave 10.0.0.1:6379 10.0.0.1 6379 @ mymaster 10.0.0.2 6379")).toBe(
+    "tend\n",
+  );
+  expect(says("+new-epoch", "3")).toBe("");
+});
+
 test("the script that Sentinel runs passes its flags on as they are, and ends with 1 for a repetition", () => {
   const odd = "a 'quoted' $HOME `id` name";
   const flags = { set: odd, roleLabel: key, apiInsecure: true, apiCa: undefined };
-  const said = spawnSync("sh", ["-c", renderSwitchScript("/bin/echo", flags)], {
+  const said = spawnSync("sh", ["-c", renderEventScript("/bin/echo", flags)], {
     encoding: "utf8",
   }).stdout;
-  expect(said).toBe(`label --set=${odd} --role-label=redis-role --api-insecure\n`);
-  expect(spawnSync("sh", ["-c", renderSwitchScript("/bin/false", {})]).status).toBe(1);
+  expect(said).toBe(`tend --set=${odd} --role-label=redis-role --api-insecure\n`);
+  expect(spawnSync("sh", ["-c", renderEventScript("/bin/false", {})]).status).toBe(1);
 });

@@ -15,6 +15,9 @@ const server = (last: number, announcedAs?: string, more?: Partial<RunningServer
     runId: `run-${last}`,
     role: "beta",
     offset: 1,
+    history: "",
+    backlogFrom: 1,
+    formerHistory: { id: "", endsAt: -1 },
     keys: 1,
     betas: [],
     alphaAt: undefined,
@@ -93,7 +96,7 @@ test("sentinel.conf has names only where the server resolves them, and is read b
     port: 26_379,
     downAfterMs: 5_000,
     failoverTimeoutMs: 30_000,
-    onSwitch: undefined,
+    eventScript: "/data/on-event",
     credentials: { user: undefined, password: undefined },
     tls: undefined,
   };

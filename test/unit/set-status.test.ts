@@ -1,6 +1,11 @@
 /** What a person is told of a set: one alpha, its betas, the Sentinels. */
 import { describe, expect, test } from "vitest";
-import type { PeerView, RunningServer, SentinelView } from "../../src/replication/types.ts";
+import type {
+  Acquaintance,
+  PeerView,
+  RunningServer,
+  SentinelView,
+} from "../../src/replication/types.ts";
 import { describeSet } from "../../src/status/describe-set.ts";
 import { renderSet } from "../../src/status/render-set.ts";
 
@@ -18,6 +23,9 @@ const node = (ordinal: number, more: Partial<RunningServer> = {}): PeerView => (
     role: "beta",
     offset: 1_000,
     keys: 12,
+    history: "",
+    backlogFrom: 0,
+    formerHistory: { id: "", endsAt: -1 },
     betas: [],
     alphaAt: { host: addressOf(0).ip, port: 6379 },
     inSync: true,
@@ -31,7 +39,17 @@ const silent = (ordinal: number): PeerView => ({
   address: addressOf(ordinal),
   seen: { state: "silent", why: "nothing listens there yet" },
 });
-const sentinel = (ordinal: number, named?: number, betas = 0): SentinelView => ({
+const known = (ordinals: readonly number[], port = 6379): readonly Acquaintance[] =>
+  ordinals.map((one) => ({ host: addressOf(one).ip, port, isDown: false }));
+const sentinel = (
+  ordinal: number,
+  named?: number,
+  betas: readonly Acquaintance[] = [],
+  others = known(
+    [0, 1, 2].filter((one) => one !== ordinal),
+    26_379,
+  ),
+): SentinelView => ({
   name: `10.0.0.${ordinal + 1}:26379`,
   address: addressOf(ordinal, 26_379),
   seen:
@@ -45,14 +63,20 @@ const sentinel = (ordinal: number, named?: number, betas = 0): SentinelView => (
           flags: ["master"],
           isContent: true,
           betas,
+          sinceInfoMs: 0,
+          others,
         },
 });
-const all = (named: number) => [0, 1, 2].map((one) => sentinel(one, named));
+const all = (named: number, ...betas: readonly number[]) =>
+  [0, 1, 2].map((one) => sentinel(one, named, known(betas)));
 const problemsOf = (peers: readonly PeerView[], sentinels = all(0)) =>
   describeSet({ peers, sentinels }, "mymaster").problems;
 
 test("one alpha, whom all betas copy and all Sentinels name: whole", () => {
-  const whole = describeSet({ peers: [alpha(0), node(1), node(2)], sentinels: all(0) }, "mymaster");
+  const whole = describeSet(
+    { peers: [alpha(0), node(1), node(2)], sentinels: all(0, 1, 2) },
+    "mymaster",
+  );
   expect(whole).toMatchObject({ state: "whole", nodes: 3, problems: [], warnings: [] });
   expect(whole.alpha?.name).toBe("redis-0");
   expect(whole.betas.map(({ name, lagBytes }) => [name, lagBytes])).toEqual([
@@ -97,9 +121,12 @@ describe("what is wrong is said in words", () => {
   });
   test("a beta that copies somebody else, or is not in sync", () => {
     const wrong = { host: "10.0.0.9", port: 6379 };
-    expect(problemsOf([alpha(0), node(1, { alphaAt: wrong }), node(2, { inSync: false })])).toEqual(
-      ["redis-1 copies 10.0.0.9:6379, not redis-0", "redis-2 is not in sync with its alpha"],
-    );
+    expect(
+      problemsOf([alpha(0), node(1, { alphaAt: wrong }), node(2, { inSync: false })], all(0, 1, 2)),
+    ).toEqual([
+      "redis-1 copies 10.0.0.9:6379, not redis-0",
+      "redis-2 is not in sync with its alpha",
+    ]);
   });
   test("Sentinels that name another, and too few of them", () => {
     const sentinels = [sentinel(0, 1), sentinel(1), sentinel(2)];
@@ -109,9 +136,17 @@ describe("what is wrong is said in words", () => {
     ]);
   });
   test("a beta that only the Sentinels still know", () => {
-    const knowing = [0, 1, 2].map((one) => sentinel(one, 0, 2));
-    expect(problemsOf([alpha(0), node(1)], knowing)).toEqual([
-      "the Sentinels know 2 betas, and 1 answers",
+    expect(problemsOf([alpha(0), node(1)], all(0, 1, 8))).toEqual([
+      "the Sentinels still list the beta 10.0.0.9:6379, and no node is there",
+    ]);
+  });
+  test("a Sentinel that has yet to hear of a beta, or of another Sentinel", () => {
+    const deaf = [sentinel(0, 0, known([1])), sentinel(1, 0, known([1, 2]), known([2], 26_379))];
+    expect(
+      problemsOf([alpha(0), node(1), node(2)], [...deaf, sentinel(2, 0, known([1, 2]))]),
+    ).toEqual([
+      "the Sentinel 10.0.0.1:26379 knows 1 of 2 betas",
+      "the Sentinel 10.0.0.2:26379 knows 1 of 2 other Sentinels",
     ]);
   });
   test("nobody answers", () => {

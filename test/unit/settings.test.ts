@@ -3,6 +3,7 @@ import { compareNames, parseEndpoint } from "../../src/address.ts";
 import { readClusterSettings } from "../../src/cluster/settings.ts";
 import { discoverDns } from "../../src/discovery/dns.ts";
 import { discoverFixed } from "../../src/discovery/fixed.ts";
+import { readUpSettings } from "../../src/local/settings.ts";
 
 const flags = { peers: "a,b,c" };
 
@@ -65,6 +66,25 @@ describe("settings", () => {
     expect(() => readClusterSettings({}, {})).toThrow("no peers are given");
     expect(() => readClusterSettings({ discovery: "dns" }, {})).toThrow("no name to resolve");
     expect(() => readClusterSettings({ ...flags, dns: "redis" }, {})).toThrow("both given");
+  });
+});
+
+describe("settings of a local cluster or set", () => {
+  test.each([
+    ["--replicas", { topology: "sentinel", replicas: "1" }, "use --nodes"],
+    ["--node-timeout", { topology: "sentinel", nodeTimeout: "1s" }, "use --down-after"],
+    ["--down-after", { topology: "cluster", downAfter: "1s" }, "use --node-timeout"],
+  ])("%s says nothing in %j and is refused, with what to use", (flag, given, hint) => {
+    expect(() => readUpSettings(given, {})).toThrow(
+      expect.objectContaining({
+        message: `${flag} is not for --topology ${given.topology}`,
+        hint: expect.stringContaining(hint),
+      }),
+    );
+  });
+  test("a variable of the other topology stands for another day", () => {
+    const settings = readUpSettings({ topology: "sentinel" }, { REKINDLE_REPLICAS: "2" });
+    expect(settings).toMatchObject({ topology: "sentinel", downAfter: 1_000 });
   });
 });
 

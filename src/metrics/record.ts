@@ -1,0 +1,110 @@
+/**
+ * What a verb did, kept in the data folder: one file for each verb, in Prometheus' text format, so that node_exporter's
+ * textfile collector reads it as it is, and so does `rekindle sidecar --metrics`.
+ *
+ * One process a verb and folder writes at a time, so there is no lock. Figures are worth no boot: a file that cannot be read
+ * is started anew, one that cannot be written is left.
+ */
+import { globSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { messageOf } from "../errors.ts";
+import { writeWhole } from "../files.ts";
+import { type Log, withReports } from "../log.ts";
+import { version } from "../version.ts";
+import {
+  type FamilyName,
+  type Labels,
+  parseSeries,
+  renderSeries,
+  type Series,
+  seriesName,
+} from "./series.ts";
+
+export interface Recorder {
+  /** The given log, whose reports are counted too. */
+  readonly log: Log;
+  /** @param outcome `server`, or why it did not become one. */
+  booted(outcome: string): void;
+  handedOver(outcome: "done" | "failed"): void;
+  healed(seconds: number): void;
+  /** Whether something of this name was reported by this process. */
+  hasReported(report: string): boolean;
+  /** All that was ever counted for this verb here. */
+  series(): Series;
+}
+
+export function openRecord(dir: string, verb: string, log: Log): Recorder {
+  // Absolute: a boot goes to the folder before it becomes the server.
+  const path = resolve(dir, `rekindle-${verb}.prom`);
+  const reported = new Set<string>();
+  let known: Map<string, number> | undefined;
+
+  /** Read when it is first needed: most boots need it once. */
+  function current(): Map<string, number> {
+    if (known !== undefined) return known;
+    const kept = [...(readRecord(path) ?? [])];
+    known = new Map(kept.filter(([series]) => !series.startsWith("rekindle_build_info")));
+    return known.set(seriesName("rekindle_build_info", { verb, version }), 1);
+  }
+  function add(name: string, labels: Labels, value: number): void {
+    const series = seriesName(name, labels);
+    current().set(series, roundToMs((current().get(series) ?? 0) + value));
+  }
+  function observe(name: FamilyName, labels: Labels, seconds: number): void {
+    add(`${name}_sum`, labels, seconds);
+    add(`${name}_count`, labels, 1);
+  }
+  function save(): void {
+    try {
+      writeWhole(path, renderSeries(current()), 0o644, false);
+    } catch (thrown) {
+      log.debug("action", `${path} is not written: ${messageOf(thrown)}`);
+    }
+  }
+
+  return {
+    log: withReports(log, (report) => {
+      reported.add(report);
+      add("rekindle_reports_total", { verb, report }, 1);
+      save();
+    }),
+    booted(outcome) {
+      const seconds = sinceStart();
+      observe("rekindle_boot_duration_seconds", { verb, outcome }, seconds);
+      if (outcome === "server")
+        current().set(seriesName("rekindle_last_boot_duration_seconds", { verb }), seconds);
+      save();
+    },
+    handedOver(outcome) {
+      observe("rekindle_hand_over_duration_seconds", { outcome }, sinceStart());
+      const last = seriesName("rekindle_last_hand_over_timestamp_seconds", { outcome });
+      current().set(last, roundToMs(Date.now() / 1_000));
+      save();
+    },
+    healed(seconds) {
+      observe("rekindle_heal_duration_seconds", { verb }, seconds);
+      save();
+    },
+    hasReported: (report) => reported.has(report),
+    series: current,
+  };
+}
+
+/** What all verbs have kept in a folder, or in one within it: a Sentinel's may lie there. */
+export function readRecords(dir: string): Series {
+  const files = globSync(["rekindle-*.prom", "*/rekindle-*.prom"], { cwd: dir });
+  return new Map(files.flatMap((file) => [...(readRecord(join(dir, file)) ?? [])]));
+}
+
+function readRecord(path: string): Map<string, number> | undefined {
+  try {
+    return parseSeries(readFileSync(path, "utf8"));
+  } catch {
+    return undefined; // None yet, or not to be read: counted from now on.
+  }
+}
+
+/** The process, not the verb: what it took to load it is part of the time. */
+const sinceStart = (): number => roundToMs(performance.now() / 1_000);
+
+const roundToMs = (seconds: number): number => Math.round(seconds * 1_000) / 1_000;
