@@ -1,4 +1,5 @@
 /** One alpha, its betas and three Sentinels, on real servers: `rekindle replication` and `rekindle sentinel`. */
+import { lookup } from "node:dns/promises";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -40,6 +41,9 @@ async function write(alpha: NodeUnderTest, set: SetUnderTest, key: string, value
   );
   expect(replies).toEqual(["OK", 2]);
 }
+
+/** A name for all, where it leads to nothing else first. */
+const leadsHere = (await lookup("localhost", { verbatim: true })).address === "127.0.0.1";
 
 describe("a set that starts blank", () => {
   it("has the first node as its alpha, and what is set there is on each beta", async () => {
@@ -137,7 +141,7 @@ describe("a set that starts blank", () => {
     expect(String(await ask(sentinel, [["SENTINEL", "MASTERS"]]))).toMatch(/NOAUTH/);
   });
 
-  it("is known by names where it announces them", async () => {
+  it.skipIf(!leadsHere)("is known by names where it announces them", async () => {
     await using set = createSet(22_600, { announcedAs: "localhost", password: "secret" });
     await liveThroughAll(set);
     for (const sentinel of set.sentinels) {
