@@ -12,10 +12,13 @@ import { openRecord } from "../metrics/record.ts";
 import { openConnections, readFailure } from "../redis/connections.ts";
 import { readMode } from "../redis/read-mode.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
+import type { HandOverOptions } from "../replication/attempt.ts";
 import { handOver } from "../replication/hand-over.ts";
 import { findSentinels } from "../replication/sentinels.ts";
 import { roleLabel, sentinelDescriptions } from "../replication/settings.ts";
+import { takeBack } from "../replication/take-back.ts";
 import { duration, type Flags, readSettings, type Settings } from "../settings.ts";
+import { guardDrain, readLeftBehind } from "./guard-drain.ts";
 import {
   askKubernetes,
   connectionDescriptions,
@@ -55,6 +58,7 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
   const endsAt = () => surroundings?.endsAt() ?? startedAt + settings.gracePeriod;
   const { kind, reason } = await leave({
     settings,
+    environment,
     address: ownAddress(settings.address, settings.port),
     surroundings,
     connect: {
@@ -81,17 +85,19 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
 async function leave(
   options: Omit<DrainOptions, "discovery"> & {
     readonly settings: Settings<typeof descriptions>;
+    readonly environment: NodeJS.ProcessEnv;
     readonly surroundings: Surroundings | undefined;
   },
 ): Promise<Outcome> {
-  const { settings, surroundings, ...common } = options;
+  const { settings, environment, surroundings, ...common } = options;
   const discovery = surroundings?.discovery;
   if ((await awaitMode(common)) !== "standalone") return drain({ ...common, discovery });
   const { set, sentinels, sentinelDns, sentinelPort } = settings;
   const nobody = { self: undefined, others: [] };
   const isTold = sentinels !== undefined || sentinelDns !== undefined;
-  return handOver({
+  const handing: HandOverOptions = {
     ...common,
+    guard: guardDrain,
     set,
     sentinels: isTold ? await findSentinels(nobody, settings) : undefined,
     sentinelPort,
@@ -105,7 +111,9 @@ async function leave(
       const peers = await discovery?.find().catch(() => undefined);
       return peers?.self === undefined || peers.others.some(({ pod }) => pod?.isLeaving !== true);
     },
-  });
+  };
+  const left = readLeftBehind(environment);
+  return left === undefined ? handOver(handing) : takeBack(handing, left);
 }
 
 /** However busy the server is; undefined where none runs, or none lets us in. */

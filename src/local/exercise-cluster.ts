@@ -21,7 +21,8 @@ export async function runClusterExercise(
   const before = await cluster.status();
   const victim = before.shards[0]?.alpha;
   if (victim === undefined) throw new Error("there is no alpha to kill");
-  await withClient(connectTo(cluster), (client) => writeKeys(client, client.nodes("master"), 1));
+  const alphas = (client: Cluster) => client.nodes("master");
+  await withClient(connectTo(cluster), (client) => writeKeys(client, alphas, 1));
 
   const slots = describeSlots(before.shards[0]?.slots ?? []);
   terminal.write(

@@ -22,7 +22,7 @@ export async function runSetExercise(
   const victim = (await set.status()).alpha;
   if (victim === undefined) throw new Error("there is no alpha to kill");
   const betas = set.nodes.length - 1;
-  await withClient(connectTo(set), (client) => writeKeys(client, [client], betas));
+  await withClient(connectTo(set), (client) => writeKeys(client, (one) => [one], betas));
 
   terminal.write(`\nkilling ${victim.name} (kill -9), the alpha, and emptying its folder\n`);
   const mark = startClock(terminal);

@@ -11,15 +11,21 @@ type Client = Cluster | Redis;
 /** For clients of either kind: a command that is not answered fails. */
 export const commandTimeout = 10_000;
 
-/** @param servers those that the client writes to; what was copied before the kill must survive it. */
-export async function writeKeys(
-  client: Client,
-  servers: readonly Redis[],
+/**
+ * Returns when all are copied: only those must survive the kill. A beta whose link is up may get its first command up to a
+ * second later (until its alpha has heard from it).
+ *
+ * @param connectionsOf the client's connections that wrote: a WAIT on another waits for nothing.
+ */
+export async function writeKeys<C extends Client>(
+  client: C,
+  connectionsOf: (client: C) => readonly Redis[],
   copies: number,
 ): Promise<void> {
   await Promise.all(keys.map((key) => client.set(key, key)));
-  const counts = await Promise.all(servers.map((server) => server.wait(copies, 5_000)));
-  if (counts.some((count) => count < copies))
+  // Not earlier: a client that is connecting has none yet.
+  const counts = await Promise.all(connectionsOf(client).map((one) => one.wait(copies, 5_000)));
+  if (counts.length === 0 || counts.some((count) => count < copies))
     throw new Error("the keys were not copied within 5 s");
 }
 

@@ -2,7 +2,7 @@
  * The Sentinels, as a hand-over needs them: who of them would have a majority, and how far their failover is.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import type { Address } from "../address.ts";
+import { type Address, formatEndpoint } from "../address.ts";
 import type { Peer } from "../discovery/discovery.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
 import { openConnections } from "../redis/connections.ts";
@@ -28,8 +28,11 @@ export interface Beta {
 
 export interface Elector {
   readonly at: Address;
-  /** `electing`: it is about to replace the alpha by itself. `finishing`: it has, and has yet to tell everybody. */
-  readonly is: "idle" | "electing" | "finishing";
+  /**
+   * `electing`: it is about to replace the alpha by itself. `coordinating`: and the alpha takes part in it. `finishing`: it has,
+   * and has yet to tell everybody.
+   */
+  readonly is: "idle" | "electing" | "coordinating" | "finishing";
 }
 
 export interface Electors {
@@ -37,6 +40,8 @@ export interface Electors {
   find(nodes: readonly Address[]): Promise<Elector | undefined>;
   /** @returns why the Sentinel refuses. Where no answer comes, it may be at it: who is promoted tells. */
   failOver(sentinel: Address): Promise<string | undefined>;
+  /** @returns false where it does not, or knows no such thing. */
+  coordinate(sentinel: Address, betas: readonly Beta[]): Promise<boolean>;
   isElecting(sentinel: Address): Promise<boolean>;
   /**
    * Until all of them name the new alpha, and the failover is over: another that begins before would get in its way, and leave a
@@ -69,12 +74,31 @@ export function openElectors(options: ElectorsOptions): Electors {
     ]);
     const seen = readSentinel([master, current]);
     if (seen.state !== "knows") return { at, is: "idle", alpha: undefined };
-    const isAtIt = seen.flags.includes("failover_in_progress");
-    return {
-      at,
-      is: !isAtIt ? "idle" : seen.promoted ? "finishing" : "electing",
-      alpha: seen.alpha,
-    };
+    const [isAtIt, takesPart] = ["failover_in_progress", "coordinated_failover"].map((flag) =>
+      seen.flags.includes(flag),
+    );
+    const busy = seen.promoted ? "finishing" : takesPart ? "coordinating" : "electing";
+    return { at, is: isAtIt ? busy : "idle", alpha: seen.alpha };
+  }
+
+  /**
+   * To be elected at once it must be connected to a majority: it asks each of the others just once, and then waits for ten seconds.
+   * And it names the beta as it knows it, which the alpha may not: by address while names take their place.
+   */
+  async function isFit(sentinel: Address, betas: readonly Beta[]): Promise<boolean> {
+    const replies = await Promise.all([
+      ask(sentinel, "SENTINELS", set),
+      ask(sentinel, "REPLICAS", set),
+    ]);
+    const [others = [], known = []] = replies.map((reply) =>
+      Array.isArray(reply) ? reply.map(String) : [],
+    );
+    const connected = others.filter((one) => !/disconnected|_down/.test(one)).length;
+    const names = new Set(known.map((one) => one.split(",")[1]));
+    return (
+      connected + 1 > (others.length + 1) / 2 &&
+      betas.every(({ at }) => names.has(formatEndpoint(at)))
+    );
   }
 
   async function hasSettledOn({ at, address }: Beta, sentinel: Address): Promise<boolean> {
@@ -92,6 +116,9 @@ export function openElectors(options: ElectorsOptions): Electors {
       const reply = await ask(sentinel, "FAILOVER", set);
       return reply instanceof ReplyError ? `the Sentinel refuses: ${reply.message}` : undefined;
     },
+    coordinate: async (sentinel, betas) =>
+      (await isFit(sentinel, betas)) &&
+      !((await ask(sentinel, "FAILOVER", set, "COORDINATED")) instanceof ReplyError),
     isElecting: async (sentinel) => (await look(sentinel)).is === "electing",
     async awaitAgreement(heir, nodes, leftMs) {
       const willing = await findWilling(nodes);

@@ -2,34 +2,23 @@
  * Handing the alpha's role over without losing a write that was acknowledged.
  *
  * A plain SENTINEL FAILOVER loses some: the old alpha takes writes for seconds after the new one was promoted (redis#6062).
- * Here writes are held back first; when every beta has processed all that came before, whichever the Sentinels promote has
+ * Where the Sentinels have a coordinated failover, it is theirs to do (coordinated-failover.ts). Elsewhere, or where nothing came
+ * of it, writes are held back first; when every beta has processed all that came before, whichever the Sentinels promote has
  * everything. The old alpha is made a beta by ourselves, before its clients may write again. What goes wrong is called off
  * while the writes are still held back.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { type Address, formatEndpoint } from "../address.ts";
 import type { Outcome } from "../cluster/drain.ts";
-import { messageOf } from "../errors.ts";
-import type { Log } from "../log.ts";
 import { type Connections, openConnections } from "../redis/connections.ts";
 import { parseInfo } from "../redis/info.ts";
-import { type Beta, type Electors, type ElectorsOptions, openElectors } from "./ask-electors.ts";
-import { firstReply, type Hold, holdWrites, isEarly } from "./hold-writes.ts";
+import { type Beta, openElectors } from "./ask-electors.ts";
+import { type Attempt, type HandOverOptions, late } from "./attempt.ts";
+import { watchCoordinated } from "./coordinated-failover.ts";
+import { confirm, holdAndFailOver, stepDownAfter } from "./hold-and-step-down.ts";
+import { holdWrites } from "./hold-writes.ts";
 import { parseBetas } from "./observe.ts";
 import { resolvePeer } from "./sentinels.ts";
-import type { HostPort } from "./types.ts";
-
-export interface HandOverOptions extends ElectorsOptions {
-  /** Where this node's server listens for us. */
-  readonly address: Address;
-  readonly log: Log;
-  /** Told of the new alpha before this node steps down. Never rejects. */
-  readonly onPromoted: (heir: Address) => Promise<void>;
-  /** Whether some other node is there to stay; without it, a set that stops as a whole would wait for a beta in vain. */
-  readonly isAnyStaying: () => Promise<boolean>;
-  /** Asked again and again: how much time is left, in milliseconds. */
-  readonly leftMs: () => number;
-}
 
 const lookAgainMs = 50;
 
@@ -37,14 +26,40 @@ export async function handOver(options: HandOverOptions): Promise<Outcome> {
   const { address, leftMs, log } = options;
   const connections = openConnections(options.connect);
   const electors = openElectors(options);
+  // Once: what did not get on would hold writes back again.
+  let mayCoordinate = true;
+
+  async function tryOnce(own: Own): Promise<Outcome> {
+    if (own.betas.length === 0) return late("no beta follows this alpha");
+    if (!own.betas.every(({ isOnline }) => isOnline))
+      return late("a beta is yet to copy this alpha");
+    const betas = await resolveBetas(own);
+    if (typeof betas === "string") return late(betas);
+    const nodes = [address, ...betas.map((beta) => beta.address)];
+    const elector = await electors.find(nodes);
+    if (elector === undefined) return late("no Sentinel answers that watches this alpha");
+    if (elector.is === "finishing")
+      return late("the Sentinels have yet to finish another failover");
+    const attempt: Attempt = { ...options, connections, electors, elector, betas, nodes };
+    const isAsked = mayCoordinate && elector.is === "idle";
+    mayCoordinate &&= elector.is !== "idle";
+    if (
+      elector.is === "coordinating" ||
+      (isAsked && (await electors.coordinate(elector.at, betas)))
+    )
+      return followCoordinated(attempt, own.replicationId);
+    return holdAndFailOver(attempt);
+  }
+
   try {
     for (let said = ""; ; ) {
-      const own = await readOwn(connections, address);
+      // Again, where a Sentinel has just cut all clients off.
+      const own = await readOwn(connections, address).catch(() => readOwn(connections, address));
       if (own.role === "slave")
         return { kind: "done", reason: "this node is a beta: it has nothing to hand over" };
       if (!(await options.isAnyStaying()))
         return { kind: "done", reason: "nobody stays to take over: the whole set is stopping" };
-      const outcome = await tryOnce(options, connections, electors, own);
+      const outcome = await tryOnce(own);
       if (outcome.kind === "done") return outcome;
       if (outcome.reason !== said) log.info("wait", `waiting: ${outcome.reason}`);
       said = outcome.reason;
@@ -59,125 +74,48 @@ export async function handOver(options: HandOverOptions): Promise<Outcome> {
 
 interface Own {
   readonly role: string;
+  readonly replicationId: string;
   readonly betas: ReturnType<typeof parseBetas>;
 }
 
 async function readOwn(connections: Connections, address: Address): Promise<Own> {
   const [reply] = await connections.ask(address, [["INFO", "replication"]]);
   const info = parseInfo(String(reply));
-  return { role: info.get("role") ?? "", betas: parseBetas(info) };
+  const text = (name: string) => info.get(name) ?? "";
+  return { role: text("role"), replicationId: text("master_replid"), betas: parseBetas(info) };
 }
 
-async function tryOnce(
-  options: HandOverOptions,
-  connections: Connections,
-  electors: Electors,
-  own: Own,
-): Promise<Outcome> {
-  if (own.betas.length === 0) return late("no beta follows this alpha");
-  if (!own.betas.every(({ isOnline }) => isOnline)) return late("a beta is yet to copy this alpha");
-  const { address, log, leftMs } = options;
+/** @returns why one cannot be reached, in words, where its name leads nowhere. */
+async function resolveBetas(own: Own): Promise<readonly Beta[] | string> {
   const betas: Beta[] = [];
-  for (const peer of await Promise.all(
-    own.betas.map(async ({ at }) => ({ at, ...(await resolvePeer(at)) })),
-  )) {
-    if (peer.address === undefined) return late(peer.waitingFor);
-    betas.push(peer);
+  const peers = await Promise.all(own.betas.map(({ at }) => resolvePeer(at)));
+  for (const [index, { at }] of own.betas.entries()) {
+    const peer = peers[index];
+    if (peer?.address === undefined) return peer?.waitingFor ?? "";
+    betas.push({ at, address: peer.address });
   }
-  const nodes = [address, ...betas.map((beta) => beta.address)];
-  const elector = await electors.find(nodes);
-  if (elector === undefined) return late("no Sentinel answers that watches this alpha");
-  if (elector.is === "finishing") return late("the Sentinels have yet to finish another failover");
-  const hold = await holdWrites(connections, address);
-  log.info("action", "writes are held back until the betas have everything", {
+  return betas;
+}
+
+async function followCoordinated(attempt: Attempt, replicationId: string): Promise<Outcome> {
+  const { connections, address, log, leftMs } = attempt;
+  log.info("action", "the Sentinels coordinate a failover with this alpha", {
     report: "HandingOver",
   });
-  const callOff = async (why: string): Promise<Outcome> => {
-    await hold.release();
-    log.warn("action", `the hand-over is called off: ${why}`);
-    return late(why);
-  };
-  let heir: Beta | undefined;
-  try {
-    if (!(await haveAll(connections, betas, hold))) return await callOff("a beta does not keep up");
-    // One that has begun by itself refuses to begin again; whoever it promotes has everything now.
-    const refusal = elector.is === "idle" ? await electors.failOver(elector.at) : undefined;
-    if (refusal !== undefined) return await callOff(refusal);
-    heir = await findPromoted(connections, betas, () => electors.isElecting(elector.at), hold);
-  } catch (thrown) {
-    return await callOff(messageOf(thrown));
+  const result = await watchCoordinated(connections, address, replicationId, leftMs);
+  switch (result.kind) {
+    case "off":
+      log.warn("action", `the hand-over is called off: ${result.why}`);
+      return late(result.why);
+    case "returned":
+      return stepDownAfter(attempt, await holdWrites(attempt));
+    case "followed": {
+      const heir = attempt.betas.find(
+        ({ at }) => formatEndpoint(at) === formatEndpoint(result.heir),
+      );
+      if (heir === undefined) return late(`${formatEndpoint(result.heir)} is the alpha now`);
+      await attempt.onPromoted(heir.address);
+      return confirm(attempt, heir);
+    }
   }
-  if (heir === undefined) return callOff("the Sentinels did not promote a beta in time");
-  const told = options.onPromoted(heir.address);
-  // From here on there is another alpha: what this one took would be lost. Nothing is called off any more.
-  if (!(await stepDown(connections, address, heir.at, hold)))
-    return late(`${formatEndpoint(heir.at)} is the alpha now, and this node does not follow it`);
-  // As a beta it takes no writes; as an alpha again one day it must.
-  await hold.release();
-  await told;
-  await electors.awaitAgreement(heir, nodes, leftMs);
-  return { kind: "done", reason: `${formatEndpoint(heir.at)} is the alpha now` };
-}
-
-const late = (reason: string): Outcome => ({ kind: "late", reason });
-
-async function haveAll(
-  connections: Connections,
-  betas: readonly Beta[],
-  hold: Hold,
-): Promise<boolean> {
-  const offsetOf = async ({ address }: Beta) => {
-    const reply = await firstReply(connections, address, ["INFO", "replication"]);
-    return Number(parseInfo(String(reply)).get("slave_repl_offset") ?? -1);
-  };
-  do {
-    const offsets = await Promise.all(betas.map(offsetOf));
-    if (offsets.every((offset) => offset >= hold.target)) return true;
-    await pause(lookAgainMs);
-  } while (isEarly(hold, 0.25));
-  return false;
-}
-
-/** Within half of the time; one that the Sentinels are just about to promote is waited for as long as writes are held back. */
-async function findPromoted(
-  connections: Connections,
-  betas: readonly Beta[],
-  isUnderWay: () => Promise<boolean>,
-  hold: Hold,
-): Promise<Beta | undefined> {
-  const isAlpha = async ({ address }: Beta) => {
-    const reply = await firstReply(connections, address, ["ROLE"]);
-    return Array.isArray(reply) && reply[0] === "master";
-  };
-  do {
-    const promoted = await Promise.all(betas.map(isAlpha));
-    const heir = betas[promoted.indexOf(true)];
-    if (heir) return heir;
-    await pause(lookAgainMs);
-  } while (isEarly(hold, 0.5) || (isEarly(hold, 0.9) && (await isUnderWay())));
-  return undefined;
-}
-
-/**
- * Sentinel itself would do this eight seconds later (`sentinelRefreshInstanceInfo`). Whose write was held back is cut off: it
- * was not carried out, and the client asks a Sentinel and sends it to the new alpha.
- *
- * @returns whether this node follows the new alpha, before anything is written to it again.
- */
-async function stepDown(
-  connections: Connections,
-  address: Address,
-  heir: HostPort,
-  hold: Hold,
-): Promise<boolean> {
-  const commands = [
-    ["REPLICAOF", heir.host, heir.port],
-    ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"],
-  ];
-  do {
-    const [reply] = await connections.ask(address, commands).catch(() => []);
-    if (typeof reply === "string") return true;
-    await pause(lookAgainMs);
-  } while (isEarly(hold, 0.95));
-  return false;
 }

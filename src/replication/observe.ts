@@ -193,5 +193,5 @@ const readAcquaintances = (reply: Reply | undefined): readonly Acquaintance[] =>
   (Array.isArray(reply) ? reply : []).map((one) => {
     const field = fieldsOf(one);
     const isDown = /s_down|disconnected/.test(field("flags"));
-    return { host: field("ip"), port: Number(field("port")), isDown };
+    return { host: field("ip"), port: Number(field("port")), id: field("runid"), isDown };
   });

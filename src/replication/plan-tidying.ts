@@ -12,8 +12,9 @@
  * the next when that one knows everybody again, and just before it asks the alpha for its betas, which it does every ten seconds
  * (SENTINEL_INFO_PERIOD; a reset does not hasten it). The other Sentinels it hears of within two (SENTINEL_PUBLISH_PERIOD).
  */
-import { isAt } from "./read-sentinels.ts";
+import { isAt, isSentinel } from "./read-sentinels.ts";
 import {
+  type Acquaintance,
   type HostPort,
   isServer,
   type Opinion,
@@ -87,8 +88,8 @@ function findStrangers(
     peers.some((peer) => isAt(peer, beta)) || connected.some((one) => isSame(one, beta));
   // One that is about to come back at another address has its place already.
   const excess = others.length + 1 > Math.max(count, sentinels.length);
-  const isGone = (other: HostPort & { readonly isDown: boolean }) =>
-    other.isDown && !sentinels.some((one) => isAt(one, other));
+  const isGone = (other: Acquaintance) =>
+    other.isDown && !sentinels.some((one) => isSentinel(one, other));
   return [...betas.filter((beta) => !isKnown(beta)), ...(excess ? others.filter(isGone) : [])];
 }
 
@@ -124,12 +125,11 @@ function knowsAll(
   const own = servers.filter(
     ({ seen }) => seen.role === "beta" && seen.inSync && seen.alphaAt && isAt(alpha, seen.alphaAt),
   );
-  const isUp = (known: readonly (HostPort & { readonly isDown: boolean })[]) =>
-    known.filter(({ isDown }) => !isDown);
+  const isUp = (known: readonly Acquaintance[]) => known.filter(({ isDown }) => !isDown);
   return (
     own.every((beta) => isUp(betas).some((one) => isAt(beta, one))) &&
     knowing.every(
-      (other) => other.address === address || isUp(others).some((one) => isAt(other, one)),
+      (other) => other.address === address || isUp(others).some((one) => isSentinel(other, one)),
     )
   );
 }

@@ -71,6 +71,12 @@ export function isAt(
   return [address.ip, announcedAs, name].includes(host) || host.startsWith(`${name}.`);
 }
 
+/** By its id, whatever its name, or by its address: before 6.2 none tells its id. */
+export const isSentinel = (
+  view: SentinelView,
+  known: HostPort & { readonly id?: string },
+): boolean => (view.id !== undefined && view.id === known.id) || isAt(view, known);
+
 /** Where Sentinels and the other nodes know it to be. */
 export const endpointOf = ({
   address: { ip, port },

@@ -109,6 +109,8 @@ export interface Opinion {
 
 /** Whom a Sentinel knows; it never forgets anybody by itself. */
 export interface Acquaintance extends HostPort {
+  /** A server's run id, a Sentinel's own id. */
+  readonly id?: string;
   /** It has not heard from there for as long as it waits. */
   readonly isDown: boolean;
 }

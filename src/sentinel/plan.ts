@@ -5,7 +5,7 @@
  * restarted, somebody has to elect another; they start with the dead alpha and its betas, and do so.
  */
 import { isIP } from "node:net";
-import { endpointOf, findNewestAlpha, isAt } from "../replication/read-sentinels.ts";
+import { endpointOf, findNewestAlpha, isSentinel } from "../replication/read-sentinels.ts";
 import {
   type HostPort,
   isServer,
@@ -116,8 +116,7 @@ function whereItIs(
   known: SentinelState["sentinels"][number],
   answering: readonly SentinelView[],
 ): SentinelState["sentinels"] {
-  const view =
-    answering.find((one) => one.id === known.id) ?? answering.find((one) => isAt(one, known));
+  const view = answering.find((one) => isSentinel(one, known));
   if (view?.address === undefined) return [];
   const { ip, port } = view.address;
   return [isIP(known.host) === 0 ? known : { ...known, host: ip, port }];

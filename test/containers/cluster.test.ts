@@ -24,12 +24,18 @@ async function writeKeys(group: ContainerGroup): Promise<void> {
   const set =
     "c=redis-cli; command -v redis-cli >/dev/null || c=valkey-cli; for i in 1 2 3 4 5 6 7 8 9; do $c -c set key:$i $i; done";
   await first?.exec(["sh", "-c", set]);
+  const offsetsOf = async (container: StartedTestContainer) => {
+    const info = await cli(container, "info", "replication");
+    return [...info.matchAll(/(?:^slave.*offset|^master_repl_offset)[=:](\d+)/gm)].map(
+      ([, at]) => at,
+    );
+  };
   for (const container of group.containers) {
     if (!(await cli(container, "role")).startsWith("master")) continue;
     await until(
       "a copy on a beta",
-      () => cli(container, "wait", "1", "1000"),
-      (copies) => Number(copies) >= 1,
+      () => offsetsOf(container),
+      (offsets) => offsets.length > 1 && new Set(offsets).size === 1,
     );
   }
 }

@@ -111,15 +111,30 @@ async function removeNetwork(network: StartedNetwork): Promise<void> {
   }
 }
 
+const findCli = "c=redis-cli; command -v redis-cli >/dev/null || c=valkey-cli;";
+
 export async function cli(container: StartedTestContainer, ...args: string[]): Promise<string> {
-  const { output } = await container.exec([
-    "sh",
-    "-c",
-    'c=redis-cli; command -v redis-cli >/dev/null || c=valkey-cli; "$c" "$@"',
-    "sh",
-    ...args,
-  ]);
+  const { output } = await container.exec(["sh", "-c", `${findCli} "$c" "$@"`, "sh", ...args]);
   return output.trim();
+}
+
+/**
+ * Sets them, copied to so many before this returns. Over one connection: a WAIT on another waits for nothing.
+ *
+ * @param access how redis-cli gets in.
+ */
+export async function writeCopied(
+  container: StartedTestContainer,
+  keys: Readonly<Record<string, string>>,
+  copies: number,
+  access: readonly string[] = [],
+): Promise<void> {
+  const sets = Object.entries(keys).map(([key, value]) => `SET ${key} ${value}`);
+  const lines = [...sets, `WAIT ${copies} 5000`].join("\n");
+  const script = `${findCli} lines=$1; shift; printf '%s\\n' "$lines" | "$c" "$@"`;
+  const { output } = await container.exec(["sh", "-c", script, "sh", lines, ...access]);
+  const replies = output.trim().split("\n");
+  if (replies.at(-1) !== String(copies)) throw new Error(`not copied: ${output}`);
 }
 
 export async function probe(container: StartedTestContainer, which: "readiness" | "liveness") {
@@ -137,6 +152,13 @@ export function lastWords(container: StartedTestContainer, lines: number): strin
     .filter((line) => line !== "" && !line.startsWith("{"));
   return own.slice(-lines).join("\n");
 }
+
+/** Holds its processes where they are. */
+export const freeze = async (container: StartedTestContainer) =>
+  (await getContainerRuntimeClient()).container.getById(container.getId()).pause();
+
+export const thaw = async (container: StartedTestContainer) =>
+  (await getContainerRuntimeClient()).container.getById(container.getId()).unpause();
 
 /** Everything that it printed, the error that ended it too. */
 export function everythingSaid(container: StartedTestContainer): string {

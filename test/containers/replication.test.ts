@@ -6,15 +6,20 @@ import type { StartedTestContainer } from "testcontainers";
 import { describe, expect, inject, test } from "vitest";
 import { isEmptyRdb } from "../../src/redis/empty-rdb.ts";
 import { makeCertificates } from "../redis/certificates-under-test.ts";
+import { startLoad } from "../redis/set-load.ts";
 import { until } from "../redis/until.ts";
 import {
+  type ContainerGroup,
   cli,
   createGroup,
   cutOff,
   describeLog,
   destroy,
   everythingSaid,
+  freeze,
   lastWords,
+  thaw,
+  writeCopied,
 } from "./containers-under-test.ts";
 
 const images = inject("images");
@@ -60,6 +65,27 @@ async function untilWhole(
 const ask = (sentinel: StartedTestContainer, tls: readonly string[], ...words: string[]) =>
   cli(sentinel, ...tls, "-p", "26379", "sentinel", ...words);
 
+/** A whole set, and a client that writes to it. */
+async function startUnderLoad(group: ContainerGroup) {
+  const startNode = () => group.start({}, ["replication", ...byName, "--peer-wait", "3s"]);
+  const sentinel = ["sentinel", ...byName, "--peer-wait", "3s"];
+  const nodes = await Promise.all([startNode(), startNode(), startNode()]);
+  const sentinels = await Promise.all(
+    nodes.map(() => group.start({}, sentinel, "redis-sentinels")),
+  );
+  await untilWhole(nodes, sentinels);
+  await until(
+    "Sentinels that are connected to each other",
+    () => Promise.all(sentinels.map((one) => ask(one, [], "sentinels", "mymaster"))),
+    (seen) => seen.every((text) => text.match(/^flags\nsentinel$/gm)?.length === 2),
+  );
+  const ipOf = (one: StartedTestContainer) => one.getIpAddress(group.network.getName());
+  const places = sentinels.map((one) => ({ ip: ipOf(one), port: 26_379 }));
+  const load = startLoad({ sentinels: places, access: {} });
+  await until("a load", load.writes, (writes) => writes > 100);
+  return { nodes, sentinels, load, ipOf };
+}
+
 describe.skipIf(images.length === 0).each(images.length > 0 ? images : ["no image"])(
   "%s",
   (image) => {
@@ -102,8 +128,7 @@ describe.skipIf(images.length === 0).each(images.length > 0 ? images : ["no imag
       expect(second).not.toBe(first);
       expect(await cli(second, "get", "here")).toBe("there");
       // Taken back: whoever is an alpha again one day must take writes.
-      expect(await cli(second, "set", "here", "still")).toBe("OK");
-      expect(await cli(second, "wait", "2", "5000")).toBe("2");
+      await writeCopied(second, { here: "still" }, 2);
 
       await destroy(group, second);
       const left = [...nodes.filter((node) => node !== second), await startNode()];
@@ -111,6 +136,63 @@ describe.skipIf(images.length === 0).each(images.length > 0 ? images : ["no imag
       expect(await cli(third, "get", "here")).toBe("still");
       expect(await cli(third, "set", "here", "on")).toBe("OK");
     });
+
+    test.each([
+      ["to its end", "never"],
+      ["and killed while it is at it", "held back|coordinate"],
+    ])(
+      "a drain under load, %s: no acknowledged write is lost, and all are taken again",
+      async (_, sign) => {
+        await using group = await createGroup(image);
+        const { nodes, sentinels, load, ipOf } = await startUnderLoad(group);
+        const alpha = await untilWhole(nodes, sentinels);
+        const drain = `rekindle drain --sentinel-dns redis-sentinels >/data/drain.log 2>&1 & drain=$!
+        while kill -0 $drain 2>/dev/null; do
+          if grep -qE "$1" /data/drain.log; then kill -9 $drain; else sleep 0.02; fi
+        done
+        wait $drain; code=$?; cat /data/drain.log; exit $code`;
+        const { exitCode, output } = await alpha.exec(["sh", "-c", drain, "sh", sign]);
+        expect(exitCode, output).toBe(sign === "never" ? 0 : 128 + 9);
+        // Where the Sentinels have it.
+        expect(/coordinate/.test(output), output).toBe(/valkey9/.test(image));
+        const before = load.writes();
+        await until("a load that goes on", load.writes, (writes) => writes > before + 100);
+        const now = await untilWhole(nodes, sentinels);
+        if (sign === "never") expect(nodes.indexOf(now), output).not.toBe(nodes.indexOf(alpha));
+        const failures = await load.end();
+        // Before 6.2 writes are not held back, but refused.
+        expect(failures.filter((one) => !one.startsWith("NOREPLICAS"))).toEqual([]);
+        expect(await load.countLost({ ip: ipOf(now), port: 6379 }), output).toBe(0);
+        await until(
+          "nodes that would take writes",
+          () =>
+            Promise.all(nodes.map((node) => cli(node, "config", "get", "min-replicas-to-write"))),
+          (seen) => seen.every((text) => text.endsWith("\n0")),
+        );
+      },
+    );
+
+    test.runIf(image.includes("valkey9"))(
+      "a coordinated failover whose betas hang is ended, and writes are taken again",
+      async () => {
+        await using group = await createGroup(image);
+        const { nodes, sentinels, load, ipOf } = await startUnderLoad(group);
+        const alpha = await untilWhole(nodes, sentinels);
+        const betas = nodes.filter((node) => node !== alpha);
+        await Promise.all(betas.map((beta) => freeze(beta)));
+        const more = ["--sentinel-dns", "redis-sentinels", "--grace-period", "9s"];
+        const { exitCode, output } = await alpha.exec(["rekindle", "drain", ...more]);
+        expect(exitCode, output).toBe(75);
+        expect(output).toContain("the Sentinels' coordinated failover does not get on");
+        const before = load.writes();
+        await until("a load that goes on", load.writes, (writes) => writes > before + 100);
+        expect(load.longestPauseMs()).toBeLessThan(5_000);
+        await Promise.all(betas.map((beta) => thaw(beta)));
+        const now = await untilWhole(nodes, sentinels);
+        expect(await load.end()).toEqual([]);
+        expect(await load.countLost({ ip: ipOf(now), port: 6379 })).toBe(0);
+      },
+    );
 
     test.concurrent("a node and a Sentinel that return by their names, at other addresses, are those that they were", async () => {
       await using group = await createGroup(image);
@@ -143,8 +225,7 @@ describe.skipIf(images.length === 0).each(images.length > 0 ? images : ["no imag
       let sentinels = await Promise.all(numbers.map(startSentinel));
       const first = await untilWhole(nodes, sentinels);
       expect(everythingSaid(nodes[0] as StartedTestContainer)).toContain("this node is the first");
-      await cli(first, "set", "here", "there");
-      expect(await cli(first, "wait", "2", "5000")).toBe("2");
+      await writeCopied(first, { here: "there" }, 2);
 
       const network = group.network.getName();
       const gone = [first, sentinels[2] as StartedTestContainer] as const;
@@ -235,8 +316,7 @@ describe.skipIf(images.length === 0).each(images.length > 0 ? images : ["no imag
           nodes.map(() => group.start(environment, sentinel, "redis-sentinels")),
         );
         const first = await untilWhole(nodes, sentinels, tls, user);
-        expect(await cli(first, ...tls, ...user, "set", "here", "there")).toMatch(/OK$/);
-        expect(await cli(first, ...tls, ...user, "wait", "2", "5000")).toMatch(/2$/);
+        await writeCopied(first, { here: "there" }, 2, [...tls, ...user]);
         await destroy(group, first);
         const left = [...nodes.filter((node) => node !== first), await startNode()];
         const second = await untilWhole(left, sentinels, tls, user);
@@ -272,8 +352,7 @@ describe.skipIf(images.length === 0)(
           nodes.map(() => group.start({}, sentinel, "redis-sentinels")),
         );
         const first = await untilWhole(nodes, sentinels);
-        expect(await cli(first, "set", "before", "1")).toBe("OK");
-        expect(await cli(first, "wait", "2", "5000")).toBe("2");
+        await writeCopied(first, { before: "1" }, 2);
 
         const comeBack = await cutOff(group, first);
         const isOver = new Promise((resolve) => setTimeout(resolve, 30_000));

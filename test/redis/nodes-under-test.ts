@@ -148,12 +148,12 @@ export interface AskOptions {
 }
 
 export async function ask(
-  node: { port: number },
+  node: { readonly port: number; readonly ip?: string },
   commands: readonly Command[],
   options: AskOptions = {},
 ): Promise<readonly Reply[]> {
   const connection = await connect(
-    { ip: "127.0.0.1", port: node.port, busPort: 0 },
+    { ip: node.ip ?? "127.0.0.1", port: node.port, busPort: 0 },
     {
       credentials: { user: options.user, password: options.password },
       tls: options.tls,
@@ -269,20 +269,22 @@ export async function shardsOf(nodes: readonly NodeUnderTest[], options: AskOpti
     .sort((a, b) => (a.slots[0]?.[0] ?? 0) - (b.slots[0]?.[0] ?? 0));
 }
 
-/** Keys on every shard, set through whoever owns them. */
+/** Keys on every shard, set through whoever owns them, and copied before this returns. */
 export async function writeKeys(
   nodes: readonly NodeUnderTest[],
   count: number,
   options: AskOptions = {},
 ): Promise<void> {
   for (const { alpha, betas } of await shardsOf(nodes, options)) {
+    const sets = Array.from({ length: count }, (_, i) => ["SET", `key:${i}`, `${i}`]);
+    // With the writes: a WAIT on another connection waits for nothing.
     const replies = await ask(
       alpha,
-      Array.from({ length: count }, (_, i) => ["SET", `key:${i}`, `${i}`]),
+      [...sets, ["WAIT", Math.min(1, betas.length), 3_000]],
       options,
     );
-    if (betas.length > 0) await ask(alpha, [["WAIT", 1, 3_000]], options);
-    if (replies.length !== count) throw new Error("a write was not answered");
+    if (replies.length !== count + 1) throw new Error("a write was not answered");
+    if (betas.length > 0 && replies.at(-1) === 0) throw new Error("no beta has what was written");
   }
 }
 

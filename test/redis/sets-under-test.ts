@@ -3,7 +3,6 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Redis } from "ioredis";
 import { parseInfo } from "../../src/redis/info.ts";
 import { makeCertificates } from "./certificates-under-test.ts";
 import { type Finished, openRoom } from "./commands-under-test.ts";
@@ -38,6 +37,8 @@ export interface SetUnderTest extends AsyncDisposable {
   status(node: NodeUnderTest, ...more: readonly string[]): Promise<Finished>;
   /** `rekindle drain` on a node. */
   drain(node: NodeUnderTest, ...more: readonly string[]): Promise<Finished>;
+  /** The same, and does not wait for its end. */
+  startDrain(node: NodeUnderTest): NodeUnderTest;
   /** The same nodes and folders, at other ports. */
   moveTo(firstPort: number): void;
 }
@@ -76,6 +77,10 @@ export function createSet(firstPort: number, options: SetOptions = {}): SetUnder
     ...["--peers", peersOf(peers), "--sentinels", peersOf(sentinels)],
     ...["--server", server, "--peer-wait", "3s", "--log-format", "json", ...secret],
   ];
+  const draining = (node: NodeUnderTest) => [
+    ...["drain", "--port", `${node.port}`, "--sentinels", peersOf(sentinels)],
+    ...["--log-format", "json", ...secret],
+  ];
   const set: SetUnderTest = {
     group,
     nodes,
@@ -104,11 +109,12 @@ export function createSet(firstPort: number, options: SetOptions = {}): SetUnder
         ...["status", "--connect", `127.0.0.1:${node.port}`, "--sentinels", peersOf(sentinels)],
         ...[...secret, ...more],
       ),
-    drain: (node, ...more) =>
-      openRoom().run(
-        ...["drain", "--port", `${node.port}`, "--sentinels", peersOf(sentinels)],
-        ...["--log-format", "json", ...secret, ...more],
-      ),
+    drain: (node, ...more) => openRoom().run(...draining(node), ...more),
+    startDrain(node) {
+      const drain = group.add(node.port, `drain of ${node.name}`);
+      launch(drain, draining(node));
+      return drain;
+    },
     moveTo(port) {
       for (const [index, one] of [...nodes, ...sentinels].entries())
         Object.assign(one, { port: port + index + (index < 3 ? 0 : 7) });
@@ -226,71 +232,4 @@ export async function untilAlphaAmong(
   );
   const port = roles.find(({ role }) => role === "master")?.port;
   return nodes.find((node) => node.port === port) as NodeUnderTest;
-}
-
-export interface SetLoad {
-  /** How many were acknowledged so far. */
-  writes(): number;
-  /** Milliseconds without an accepted write, the longest such time. */
-  longestPauseMs(): number;
-  /** Ends it. @returns the requests that the client gave up, in its words. */
-  end(): Promise<readonly string[]>;
-  /** How many acknowledged writes are not on this node. Its own client may still be with one that is no alpha any more. */
-  countLost(alpha: NodeUnderTest): Promise<number>;
-}
-
-/** An ordinary ioredis client that asks the Sentinels, and writes and reads all the while. */
-export function startLoad(set: SetUnderTest): SetLoad {
-  const password = set.access.password?.toString();
-  const { user: username, tls: files } = set.access;
-  // The test's authority has signed the certificates, and not for an address.
-  const tls = files && { ...files, checkServerIdentity: () => undefined };
-  const client = new Redis({
-    sentinels: set.sentinels.map(({ port }) => ({ host: "127.0.0.1", port })),
-    name: "mymaster",
-    maxRetriesPerRequest: null,
-    // What is measured is the servers' time, not how long a client sleeps.
-    retryStrategy: () => 50,
-    sentinelRetryStrategy: () => 50,
-    ...(password && { password, sentinelPassword: password }),
-    ...(username && { username }),
-    ...(tls && { tls, sentinelTLS: tls, enableTLSForSentinelMode: true }),
-  });
-  client.on("error", () => {});
-  const acknowledged = new Map<string, string>();
-  const failures: string[] = [];
-  let [isEnding, writes, longest, last] = [false, 0, 0, performance.now()];
-  const work = (async () => {
-    for (let turn = 0; !isEnding; turn++) {
-      // Each key once: what was lost must not be written again.
-      const [key, value] = [`load:${turn}`, `${turn}`];
-      try {
-        await client.set(key, value);
-        acknowledged.set(key, value);
-        writes++;
-        longest = Math.max(longest, performance.now() - last);
-        last = performance.now();
-        await client.get(key);
-      } catch (thrown) {
-        failures.push((thrown as Error).message);
-      }
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
-  })();
-  return {
-    writes: () => writes,
-    longestPauseMs: () => longest,
-    async end() {
-      isEnding = true;
-      await work;
-      client.disconnect();
-      return failures;
-    },
-    async countLost(alpha) {
-      const entries = [...acknowledged];
-      const commands = entries.map(([key]) => ["GET", key]);
-      const found = await ask(alpha, commands, set.access);
-      return entries.filter(([, value], index) => found[index] !== value).length;
-    },
-  };
 }
