@@ -216,7 +216,8 @@ describe("an alpha that is killed", () => {
   });
 
   it("in memory only, and started again at once: a beta is promoted, and nothing is wiped", async () => {
-    await using set = createSet(22_120);
+    // It is back before the Sentinels would act by themselves.
+    await using set = createSet(22_120, { downAfterMs: 8_000 });
     set.bootAll();
     const { alpha } = await untilSetWhole(set);
     await write(alpha, set, "kept", "yes");
