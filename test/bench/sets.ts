@@ -166,8 +166,9 @@ async function timeBeta(set: BenchSet, alpha: BenchNode): Promise<number> {
 const keys = 1_000;
 
 async function countWiped(set: BenchSet, alpha: BenchNode): Promise<number> {
-  await ask(alpha, ...Array.from({ length: keys }, (_, index) => ["SET", `key:${index}`, "1"]));
-  await ask(alpha, ["WAIT", "2", "5000"]);
+  const sets = Array.from({ length: keys }, (_, index) => ["SET", `key:${index}`, "1"]);
+  // On one connection: WAIT waits for its own writes.
+  await ask(alpha, ...sets, ["WAIT", "2", "5000"]);
   await kill([alpha]);
   set.startNode(alpha);
   const leader = await untilWhole(set);
