@@ -2,8 +2,8 @@
  * What a verb did, kept in the data folder: one file for each verb, in Prometheus' text format, so that node_exporter's
  * textfile collector reads it as it is, and so does `rekindle sidecar --metrics`.
  *
- * One process a verb and folder writes at a time, so there is no lock. Figures are worth no boot: a file that cannot be read
- * is started anew, one that cannot be written is left.
+ * Several processes of a verb may write at a time, as a Sentinel's scripts do: each adds what it counted to what is there by then.
+ * Figures are worth no boot: there is no lock, a file that cannot be read is started anew, one that cannot be written is left.
  */
 import { globSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -37,26 +37,31 @@ export function openRecord(dir: string, verb: string, log: Log): Recorder {
   // Absolute: a boot goes to the folder before it becomes the server.
   const path = resolve(dir, `rekindle-${verb}.prom`);
   const reported = new Set<string>();
-  let known: Map<string, number> | undefined;
+  let pending: ((all: Map<string, number>) => void)[] = [];
 
-  /** Read when it is first needed: most boots need it once. */
-  function current(): Map<string, number> {
-    if (known !== undefined) return known;
-    const kept = [...(readRecord(path) ?? [])];
-    known = new Map(kept.filter(([series]) => !series.startsWith("rekindle_build_info")));
-    return known.set(seriesName("rekindle_build_info", { verb, version }), 1);
-  }
   function add(name: string, labels: Labels, value: number): void {
     const series = seriesName(name, labels);
-    current().set(series, roundToMs((current().get(series) ?? 0) + value));
+    pending.push((all) => all.set(series, roundToMs((all.get(series) ?? 0) + value)));
+  }
+  function set(name: string, labels: Labels, value: number): void {
+    pending.push((all) => all.set(seriesName(name, labels), value));
   }
   function observe(name: FamilyName, labels: Labels, seconds: number): void {
     add(`${name}_sum`, labels, seconds);
     add(`${name}_count`, labels, 1);
   }
+  /** All that is in the file, and what is yet to be. */
+  function current(): Map<string, number> {
+    const kept = [...(readRecord(path) ?? [])];
+    const all = new Map(kept.filter(([series]) => !series.startsWith("rekindle_build_info")));
+    all.set(seriesName("rekindle_build_info", { verb, version }), 1);
+    for (const change of pending) change(all);
+    return all;
+  }
   function save(): void {
     try {
       writeWhole(path, renderSeries(current()), 0o644, false);
+      pending = [];
     } catch (thrown) {
       log.debug("action", `${path} is not written: ${messageOf(thrown)}`);
     }
@@ -71,14 +76,12 @@ export function openRecord(dir: string, verb: string, log: Log): Recorder {
     booted(outcome) {
       const seconds = sinceStart();
       observe("rekindle_boot_duration_seconds", { verb, outcome }, seconds);
-      if (outcome === "server")
-        current().set(seriesName("rekindle_last_boot_duration_seconds", { verb }), seconds);
+      if (outcome === "server") set("rekindle_last_boot_duration_seconds", { verb }, seconds);
       save();
     },
     handedOver(outcome) {
       observe("rekindle_hand_over_duration_seconds", { outcome }, sinceStart());
-      const last = seriesName("rekindle_last_hand_over_timestamp_seconds", { outcome });
-      current().set(last, roundToMs(Date.now() / 1_000));
+      set("rekindle_last_hand_over_timestamp_seconds", { outcome }, roundToMs(Date.now() / 1_000));
       save();
     },
     healed(seconds) {

@@ -26,6 +26,12 @@ describe("a record", () => {
     expect(readRecords(dir).get(joined)).toBe(2);
   });
 
+  test("takes what two processes count at the same time", () => {
+    const both = [openRecord(dir, "cluster", log), openRecord(dir, "cluster", log)];
+    for (const one of [...both, ...both]) one.log.info("decided", "joining", { report: "Joined" });
+    expect(readRecords(dir).get(joined)).toBe(4);
+  });
+
   test("is nothing that has to be kept from others: a collector of another user reads it", () => {
     report();
     expect(statSync(join(dir, "rekindle-cluster.prom")).mode & 0o777).toBe(0o644);
