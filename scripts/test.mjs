@@ -21,36 +21,31 @@ if (!hasEngine) say("no Docker engine answers: the container tests are skipped")
 const folder = mkdtempSync(join(tmpdir(), "rekindle-results-"));
 const onKubernetes = process.env.REKINDLE_TEST_KUBERNETES === "yes";
 const given = process.argv.slice(2);
-const here = ["unit", "redis", "containers"];
 const isChosen = given.some((argument) => argument.startsWith("--project"));
 
-let runs;
-if (isChosen) runs = [await run("chosen", given)];
-else if (!onKubernetes) runs = [await run("here", projects(here))];
+const runs = [];
+if (isChosen) runs.push(await run("chosen", given));
+else if (!onKubernetes) runs.push(await run("here", projects("unit", "redis", "containers")));
 else {
-  // Pods are mostly waited for: what runs on this machine goes on beside them. Images first, for both build them.
-  if (hasEngine) makeImages();
+  // Pods are mostly waited for: the servers of this machine get on beside them. Containers would take pods the time to start.
   const elsewhere = join(folder, "kubernetes.log");
-  runs = await Promise.all([
-    run("here", projects(here)),
-    run("kubernetes", projects(["kubernetes"]), elsewhere),
-  ]);
+  const both = [
+    run("servers", projects("unit", "redis")),
+    run("kubernetes", projects("kubernetes"), elsewhere),
+  ];
+  runs.push(...(await Promise.all(both)));
   process.stdout.write(readFileSync(elsewhere));
+  runs.push(await run("containers", projects("containers")));
 }
 const counts = runs.map(readCounts);
+if (runs.length > 1) for (const text of runs.flatMap(readFailures)) console.log(text);
 rmSync(folder, { recursive: true, force: true });
 const sum = (which) => counts.reduce((total, one) => total + one[which], 0);
 console.log(`${sum("passed")} passed, ${sum("failed")} failed, ${sum("skipped")} skipped`);
 process.exit(Math.max(...runs.map(({ status }) => status)));
 
-function projects(names) {
+function projects(...names) {
   return [...names.flatMap((name) => ["--project", name]), ...given];
-}
-
-function makeImages() {
-  const which = process.env.REKINDLE_TEST_VERSIONS === "all" ? ["--all"] : [];
-  const script = join(root, "scripts/image.mjs");
-  spawnSync(process.execPath, [script, ...which], { stdio: ["ignore", "inherit", "inherit"] });
 }
 
 /** @param output the file for what it prints, where that is for later. */
@@ -81,5 +76,23 @@ function readCounts({ results, status }) {
     return { passed: numPassedTests, failed, skipped: numPendingTests };
   } catch {
     return { passed: 0, failed: 1, skipped: 0 };
+  }
+}
+
+/** Again at the end, where several runs printed theirs. */
+function readFailures({ results }) {
+  try {
+    const { testResults } = JSON.parse(readFileSync(results, "utf8"));
+    return testResults.flatMap(({ name, assertionResults, message }) => [
+      ...(message ? [`FAIL ${name}\n${message}`] : []),
+      ...assertionResults
+        .filter(({ status }) => status === "failed")
+        .map(
+          (test) =>
+            `FAIL ${name} > ${test.fullName}\n${test.failureMessages.join("\n").slice(0, 3_000)}\n`,
+        ),
+    ]);
+  } catch {
+    return [];
   }
 }
