@@ -36,5 +36,5 @@ for (const name of chosen) {
   console.error(`measuring ${name}`);
   rows.push(...[(await benches[name]?.(Number(values.runs))) ?? []].flat());
 }
-console.log(writeReport(rows));
+console.log(writeReport(rows, values.only === undefined));
 process.exit(0);

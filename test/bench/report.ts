@@ -1,6 +1,6 @@
 /** The bench's results as Markdown, JSON and a chart. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { median, type Row } from "./rows.ts";
@@ -8,15 +8,28 @@ import { server } from "./servers.ts";
 
 const folder = fileURLToPath(new URL("results/", import.meta.url));
 
-export function writeReport(rows: readonly Row[]): string {
+interface Run {
+  /** What it ran on, and when. */
+  readonly machine: string;
+  readonly rows: readonly Row[];
+}
+
+/** @param isWhole or else what was measured of other names before stays. */
+export function writeReport(rows: readonly Row[], isWhole: boolean): string {
   mkdirSync(folder, { recursive: true });
-  const machine = describeMachine();
-  const markdown = renderMarkdown(rows, machine);
+  const names = new Set(rows.map(({ name }) => name));
+  const others = (isWhole ? [] : readRuns())
+    .map((run) => ({ ...run, rows: run.rows.filter(({ name }) => !names.has(name)) }))
+    .filter((run) => run.rows.length > 0);
+  const runs = [...others, { machine: describeMachine(), rows }];
+  const markdown = renderMarkdown(runs);
   writeFileSync(`${folder}bench.md`, markdown);
-  writeFileSync(`${folder}bench.json`, `${JSON.stringify({ machine, rows }, null, 2)}\n`);
-  writeFileSync(`${folder}bench.svg`, renderChart(rows));
+  writeFileSync(`${folder}bench.json`, `${JSON.stringify({ runs }, null, 2)}\n`);
+  writeFileSync(`${folder}bench.svg`, renderChart(runs.flatMap((run) => run.rows)));
   return markdown;
 }
+
+const readRuns = (): readonly Run[] => JSON.parse(readFileSync(`${folder}bench.json`, "utf8")).runs;
 
 function describeMachine(): string {
   const [cpu] = cpus();
@@ -27,23 +40,28 @@ function describeMachine(): string {
   return `${cpus().length} cores (${cpu?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GB memory, Linux ${release().split("-")[0]}, ${version}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}`;
 }
 
-function renderMarkdown(rows: readonly Row[], machine: string): string {
-  const lines = rows.map((row) => {
-    const [ours, theirs] = [median(row.ours), median(row.theirs)];
-    const beside = row.theirs.length > 0 ? `${format(theirs)} ${row.unit}` : "";
-    const ratio = row.theirs.length > 0 && theirs > 0 ? (ours / theirs).toFixed(2) : "";
-    const remark = row.remark === undefined ? "" : `; ${row.remark}`;
-    return `| ${row.name} | **${format(ours)} ${row.unit}** | ${row.beside} | ${beside} | ${ratio} | ${row.target} | ${row.reached ? "yes" : "**no**"}${remark} |`;
-  });
+function renderMarkdown(runs: readonly Run[]): string {
+  const linesOf = (rows: readonly Row[]) =>
+    rows.map((row) => {
+      const [ours, theirs] = [median(row.ours), median(row.theirs)];
+      const beside = row.theirs.length > 0 ? `${format(theirs)} ${row.unit}` : "";
+      const ratio = row.theirs.length > 0 && theirs > 0 ? (ours / theirs).toFixed(2) : "";
+      const remark = row.remark === undefined ? "" : `; ${row.remark}`;
+      return `| ${row.name} | **${format(ours)} ${row.unit}** | ${row.beside} | ${beside} | ${ratio} | ${row.target} | ${row.reached ? "yes" : "**no**"}${remark} |`;
+    });
   return [
     "# Bench",
     "",
-    `Medians, both sides in turn in one run (\`npm run bench\`). ${machine}.`,
+    "Medians, both sides in turn in one run (`npm run bench`).",
     "",
-    "| figure | Rekindle | beside | its figure | ratio | to reach | reached |",
-    "|---|---|---|---|---|---|---|",
-    ...lines,
-    "",
+    ...runs.flatMap(({ machine, rows }) => [
+      `${machine}:`,
+      "",
+      "| figure | Rekindle | beside | its figure | ratio | to reach | reached |",
+      "|---|---|---|---|---|---|---|",
+      ...linesOf(rows),
+      "",
+    ]),
   ].join("\n");
 }
 
