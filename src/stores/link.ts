@@ -1,6 +1,7 @@
 /**
  * The way to a store in the network: what is tried again, for how long, and how its troubles are told. One for both kinds.
  */
+import { isRekindleError } from "../errors.ts";
 import { type Persistence, persist } from "./persist.ts";
 import { type Opened, readOn } from "./resume.ts";
 import type { StoreSettings } from "./settings.ts";
@@ -14,6 +15,17 @@ export interface Effort {
   readonly bytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+/**
+ * Carries out a request on a file until it is done.
+ *
+ * @param bytes that it has the store move.
+ * @throws RekindleError where that does not come about.
+ */
+export type Persist = <T>(
+  request: (signal: AbortSignal) => Promise<T>,
+  bytes?: number,
+) => Promise<T>;
 
 export interface Link {
   /** How long a connection may bring nothing. */
@@ -42,12 +54,14 @@ export function createLink(
   const persistence = (signal: AbortSignal | undefined): Persistence => ({
     patienceMs,
     signal,
-    canPass: (thrown) => canPass(see(thrown)),
+    canPass: (thrown) => !isRekindleError(thrown) && canPass(see(thrown)),
   });
   const explain = (thrown: unknown, name: string, signal: AbortSignal | undefined): unknown =>
     signal?.aborted
       ? signal.reason
-      : explainTrouble(see(thrown), { ...words, endpoint: settings.storeEndpoint }, name);
+      : isRekindleError(thrown)
+        ? thrown
+        : explainTrouble(see(thrown), { ...words, endpoint: settings.storeEndpoint }, name);
 
   return {
     idleMs,

@@ -26,5 +26,5 @@ export async function openStore(
 async function openPlace(place: StorePlace, settings: Partial<StoreSettings>): Promise<Store> {
   if (place.kind === "folder") return createFolderStore(place.path, place.url);
   if (place.kind === "s3") return (await import("./s3.ts")).createS3Store(place, settings);
-  throw new Error("gs is not there yet");
+  return (await import("./gcs.ts")).createGcsStore(place, settings);
 }

@@ -35,12 +35,12 @@ export async function* readOn(
         yield value;
         progressAtMs = performance.now();
       }
-      if (offset >= opened.bytes) return;
     } catch (thrown) {
       if (!canPass(thrown) || performance.now() - progressAtMs > patienceMs) throw thrown;
     } finally {
       opened.close();
     }
+    if (offset >= opened.bytes) return;
     await pause(Math.min(5_000, 100 * 2 ** breaks++) * (1 + Math.random()), undefined, {
       ...(signal && { signal }),
     });

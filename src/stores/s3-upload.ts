@@ -21,20 +21,13 @@ import {
   type UploadPartCommandOutput,
 } from "@aws-sdk/client-s3";
 import { RekindleError } from "../errors.ts";
+import type { Persist } from "./link.ts";
 import { cutIntoParts, fileBytesMax, type Part, sendParts } from "./parts.ts";
 
 export type Target = Pick<
   PutObjectCommandInput,
   "Bucket" | "Key" | "ServerSideEncryption" | "SSEKMSKeyId" | "StorageClass"
 >;
-
-/**
- * Carries out a request until it is done.
- *
- * @param bytes that it has the store move.
- * @throws RekindleError where that does not come about.
- */
-export type Do = <T>(request: (signal: AbortSignal) => Promise<T>, bytes?: number) => Promise<T>;
 
 /** The store has other bytes than were sent: damaged on their way, they may arrive whole. */
 class Damaged extends Error {
@@ -45,7 +38,7 @@ export async function upload(
   client: S3Client,
   target: Target,
   content: AsyncIterable<Uint8Array>,
-  persist: Do,
+  persist: Persist,
 ): Promise<void> {
   const many = createMultipart(client, target, persist);
   try {
@@ -59,7 +52,7 @@ export async function upload(
   }
 }
 
-async function putWhole(client: S3Client, target: Target, { bytes }: Part, persist: Do) {
+async function putWhole(client: S3Client, target: Target, { bytes }: Part, persist: Persist) {
   const md5 = createHash("md5").update(bytes).digest();
   await persist(async (abortSignal) => {
     const ContentMD5 = md5.toString("base64");
@@ -70,7 +63,7 @@ async function putWhole(client: S3Client, target: Target, { bytes }: Part, persi
   }, bytes.length);
 }
 
-function createMultipart(client: S3Client, target: Target, persist: Do) {
+function createMultipart(client: S3Client, target: Target, persist: Persist) {
   const { Bucket, Key } = target;
   const parts: CompletedPart[] = [];
   const md5s: Buffer[] = [];
