@@ -5,6 +5,7 @@ import { isRekindleError } from "../errors.ts";
 import { type Persistence, persist } from "./persist.ts";
 import { type Opened, readOn } from "./resume.ts";
 import type { StoreSettings } from "./settings.ts";
+import { sweeping } from "./sweep.ts";
 import { canPass, explainTrouble, type Seen, type StoreWords } from "./trouble.ts";
 
 /** A store that moves less counts as stuck. */
@@ -75,7 +76,7 @@ export function createLink(
     },
     async *read(name, open, signal) {
       try {
-        yield* readOn(open, persistence(signal), idleMs);
+        yield* sweeping(readOn(open, persistence(signal), idleMs));
       } catch (thrown) {
         throw explain(thrown, name, signal);
       }

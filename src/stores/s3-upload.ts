@@ -23,6 +23,7 @@ import {
 import { RekindleError } from "../errors.ts";
 import type { Persist } from "./link.ts";
 import { cutIntoParts, fileBytesMax, type Part, sendParts } from "./parts.ts";
+import { sweeping } from "./sweep.ts";
 
 export type Target = Pick<
   PutObjectCommandInput,
@@ -42,7 +43,7 @@ export async function upload(
 ): Promise<void> {
   const many = createMultipart(client, target, persist);
   try {
-    await sendParts(cutIntoParts(content), async (part, index) => {
+    await sendParts(cutIntoParts(sweeping(content)), async (part, index) => {
       if (part.isLast && index === 0) await putWhole(client, target, part, persist);
       else await many.send(part, index + 1);
     });
