@@ -13,12 +13,18 @@ const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter(
 /** Each room may import from those after it, and from the files that lie beside all rooms. */
 const rooms = [
   "commands",
+  "backup",
   "local",
   "metrics",
   "status",
   "sentinel",
   "replication",
   "cluster",
+  "standalone",
+  "restore",
+  "snapshots",
+  "stores",
+  "rdb",
   "discovery",
   "kubernetes",
   "redis",
