@@ -97,7 +97,7 @@ async function attempt(
 
 async function findNewest({ store, signal }: ResidentOptions): Promise<number | undefined> {
   const whole = (await readCatalogue(store, signal)).filter(({ isWhole }) => isWhole);
-  return whole.at(-1)?.at.getTime();
+  return whole.at(-1)?.atMs;
 }
 
 export const bytesOf = ({ shards }: Manifest): number =>

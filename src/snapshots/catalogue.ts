@@ -6,8 +6,8 @@ import { manifestOf } from "./manifest.ts";
 
 export interface StoredSnapshot {
   readonly id: string;
-  /** When it was begun. */
-  readonly at: Date;
+  /** When it was begun, in milliseconds since 1970. */
+  readonly atMs: number;
   readonly files: readonly StoredFile[];
   /** Its manifest is there: it is whole. */
   readonly isWhole: boolean;
@@ -27,17 +27,17 @@ export async function readCatalogue(
   return [...files]
     .map(([id, own]) => ({
       id,
-      at: readId(id) as Date,
+      atMs: readId(id) as number,
       files: own,
       isWhole: own.some(({ name }) => name === manifestOf(id)),
     }))
     .sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-/** When the snapshot of this id was begun; undefined for what is no id (`makeId`). */
-function readId(id: string): Date | undefined {
+/** When the snapshot of this id was begun, in milliseconds since 1970; undefined for what is no id (`makeId`). */
+function readId(id: string): number | undefined {
   const [, date, hour, minute, second] = /^(\d{8})T(\d\d)(\d\d)(\d\d)Z-[0-9a-f]+$/.exec(id) ?? [];
   if (date === undefined) return undefined;
   const day = date.replace(/(\d{4})(\d\d)/, "$1-$2-");
-  return new Date(`${day}T${hour}:${minute}:${second}Z`);
+  return Date.parse(`${day}T${hour}:${minute}:${second}Z`);
 }

@@ -48,8 +48,8 @@ async function removeLeftovers(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const olderThan = new Date(Date.now() - leftoverAgeMs);
-  const isOld = ({ at, files }: StoredSnapshot) =>
-    at < olderThan && files.every(({ writtenAt }) => writtenAt < olderThan);
+  const isOld = ({ atMs, files }: StoredSnapshot) =>
+    atMs < olderThan.getTime() && files.every(({ writtenAt }) => writtenAt < olderThan);
   for (const { id, files } of catalogue.filter((one) => !one.isWhole && isOld(one))) {
     log.info("action", `removing what is left of the snapshot ${id}, which was cut off`);
     await store.remove(

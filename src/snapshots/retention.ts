@@ -13,7 +13,8 @@ export interface Retention {
 
 export interface Taken {
   readonly id: string;
-  readonly at: Date;
+  /** When it was begun, in milliseconds since 1970. */
+  readonly atMs: number;
 }
 
 const hourMs = 3_600_000;
@@ -31,9 +32,7 @@ export function chooseExpired<T extends Taken>(
   rules: Retention,
 ): readonly T[] {
   if (Object.values(rules).every((rule) => rule === undefined)) return [];
-  const newestFirst = [...snapshots].sort(
-    (a, b) => b.at.getTime() - a.at.getTime() || (a.id < b.id ? 1 : -1),
-  );
+  const newestFirst = [...snapshots].sort((a, b) => b.atMs - a.atMs || (a.id < b.id ? 1 : -1));
   const kept = new Set([
     ...newestFirst.slice(0, Math.max(1, rules.last ?? 0)),
     ...newestOfEach(newestFirst, (ms) => Math.floor(ms / hourMs), rules.hourly),
@@ -50,7 +49,7 @@ function newestOfEach<T extends Taken>(
 ): readonly T[] {
   const newest = new Map<number, T>();
   for (const one of newestFirst) {
-    const span = spanOf(one.at.getTime());
+    const span = spanOf(one.atMs);
     if (!newest.has(span)) newest.set(span, one);
   }
   return [...newest.values()].slice(0, count);
