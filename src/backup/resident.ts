@@ -6,6 +6,7 @@ import { readCatalogue } from "../snapshots/catalogue.ts";
 import type { Manifest } from "../snapshots/manifest.ts";
 import { prune } from "../snapshots/prune.ts";
 import type { Retention } from "../snapshots/retention.ts";
+import type { Continuous } from "./continuous.ts";
 import type { Sight } from "./find-sources.ts";
 import { nextSnapshotAt, type Past } from "./schedule.ts";
 import { type SnapshotOptions, takeSnapshot } from "./take-snapshot.ts";
@@ -18,16 +19,21 @@ export interface ResidentOptions extends SnapshotOptions {
   readonly isOurTurn: (sight: Sight) => Promise<boolean>;
   readonly record?: BackupRecord | undefined;
   readonly bell: Bell;
+  /** What is written between snapshots is kept, too. */
+  readonly continuous?: Continuous | undefined;
 }
 
 export interface BackupRecord {
   backedUp(seconds: number, bytes: number | undefined): void;
   backupsAre(newestAt: number | undefined, everyMs: number): void;
+  streamedUntil(ms: number | undefined): void;
 }
 
 /** Rung from outside: a snapshot is wanted now. */
 export interface Bell {
   ring(): void;
+  /** Ends the wait, for something else than being rung. */
+  nudge(): void;
   /** Whether it was rung since the last call. */
   take(): boolean;
   /** @returns when it rings, the time is over, or the signal says so. */
@@ -39,28 +45,34 @@ const lookMs = 10_000;
 
 /** Runs until its signal; whatever fails is tried again. */
 export async function keepBackingUp(options: ResidentOptions): Promise<void> {
-  const { everyMs, signal, bell, log, finder } = options;
+  const { everyMs, signal, bell, log, finder, continuous, record } = options;
   let past: Past = { newestAt: undefined, failures: 0, failedAt: 0 };
   let [isKnown, wasOurTurn] = [false, true];
+  const dueAt = (): number => {
+    const newestAt = continuous?.needsSnapshot ? undefined : past.newestAt;
+    return nextSnapshotAt({ ...past, newestAt }, everyMs);
+  };
   while (!signal.aborted) {
     const isWanted = bell.take();
-    const isOurTurn = isWanted || (await options.isOurTurn(await finder.look()));
+    const sight = await finder.look();
+    const isOurTurn = isWanted || (await options.isOurTurn(sight));
     if (isOurTurn !== wasOurTurn)
       log.info("decided", isOurTurn ? "snapshots are our turn" : "snapshots are another's turn");
     wasOurTurn = isOurTurn;
-    if (isOurTurn) {
-      const isDue = () => nextSnapshotAt(past, everyMs) <= Date.now();
-      // What the store holds is asked before each snapshot: somebody else may have taken one.
-      if (!isKnown || isWanted || isDue())
-        past = await attempt(past, options, (newest) => {
-          isKnown = true;
-          past = { ...past, newestAt: newest };
-          return isWanted || isDue();
-        });
-    }
-    const waitMs = isOurTurn ? nextSnapshotAt(past, everyMs) - Date.now() : lookMs;
+    if (isOurTurn) continuous?.compare(sight);
+    else await continuous?.stop();
+    record?.streamedUntil(continuous?.storedAtMs);
+    // What the store holds is asked before each snapshot: somebody else may have taken one.
+    if (isOurTurn && (!isKnown || isWanted || dueAt() <= Date.now()))
+      past = await attempt(past, options, (newestAt) => {
+        isKnown = true;
+        past = { ...past, newestAt };
+        return isWanted || dueAt() <= Date.now();
+      });
+    const waitMs = isOurTurn ? dueAt() - Date.now() : lookMs;
     await bell.within(Math.min(lookMs, Math.max(0, waitMs)), signal);
   }
+  await continuous?.stop();
 }
 
 /**
@@ -79,7 +91,7 @@ async function attempt(
     const newestAt = await findNewest(options);
     record?.backupsAre(newestAt, everyMs);
     if (!isWanted(newestAt)) return { newestAt, failures: 0, failedAt: 0 };
-    const manifest = await takeSnapshot(options);
+    const manifest = await takeSnapshot({ ...options, keeper: options.continuous });
     const takenAt = Date.parse(manifest.startedAt);
     record?.backedUp(seconds(), bytesOf(manifest));
     record?.backupsAre(takenAt, everyMs);
@@ -117,6 +129,7 @@ export function createBell(): Bell {
       isRung = true;
       wake();
     },
+    nudge: () => wake(),
     take() {
       const wasRung = isRung;
       isRung = false;

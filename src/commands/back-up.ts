@@ -1,6 +1,7 @@
 /**
  * What `rekindle backup` and `rekindle sidecar --backup` share: the store, the servers, and snapshots until the end.
  */
+import { createContinuous } from "../backup/continuous.ts";
 import { createSourceFinder, type SourceFinder } from "../backup/find-sources.ts";
 import {
   type BackupRecord,
@@ -50,10 +51,13 @@ export function backUpUntil(
   const bell = createBell();
   process.on("SIGUSR1", bell.ring);
   const { settings, connect, log } = place;
-  return withBackup(place, (store, finder) =>
-    keepBackingUp({
-      ...{ store, finder, connect, log, signal, everyMs, isOurTurn, bell, record },
-      retention: retentionOf(settings),
-    }),
-  ).finally(() => process.off("SIGUSR1", bell.ring));
+  return withBackup(place, (store, finder) => {
+    const kept = { store, finder, connect, log };
+    const continuous = settings.continuous
+      ? createContinuous({ ...kept, onBroken: bell.nudge })
+      : undefined;
+    const retention = retentionOf(settings);
+    const more = { signal, everyMs, isOurTurn, bell, record, continuous, retention };
+    return keepBackingUp({ ...kept, ...more });
+  }).finally(() => process.off("SIGUSR1", bell.ring));
 }

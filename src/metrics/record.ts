@@ -31,6 +31,8 @@ export interface Recorder {
   backedUp(seconds: number, bytes: number | undefined): void;
   /** The newest snapshot in the store, in milliseconds since 1970, and how often there is to be one. */
   backupsAre(newestAt: number | undefined, everyMs: number): void;
+  /** Everything that was written until then is stored, in milliseconds since 1970; undefined where nothing is kept between snapshots. */
+  streamedUntil(ms: number | undefined): void;
   /** Whether something of this name was reported by this process. */
   hasReported(report: string): boolean;
   /** All that was ever counted for this verb here. */
@@ -99,6 +101,12 @@ export function openRecord(dir: string, verb: string, log: Log): Recorder {
       current()
         .set("rekindle_backup_last_success_timestamp_seconds", (newestAt ?? 0) / 1_000)
         .set("rekindle_backup_interval_seconds", everyMs / 1_000);
+      save();
+    },
+    streamedUntil(ms) {
+      const series = "rekindle_backup_stream_timestamp_seconds";
+      if (ms === undefined && !current().delete(series)) return;
+      if (ms !== undefined) current().set(series, ms / 1_000);
       save();
     },
     hasReported: (report) => reported.has(report),

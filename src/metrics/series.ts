@@ -50,6 +50,10 @@ export const families = {
     type: "gauge",
     help: "How often a snapshot is to be taken.",
   },
+  rekindle_backup_stream_timestamp_seconds: {
+    type: "gauge",
+    help: "With --continuous: when everything that had been written until then was stored.",
+  },
   rekindle_reports_total: {
     type: "counter",
     help: "What was decided and done, by the reason of the Event that tells it on the pod.",

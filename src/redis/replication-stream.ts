@@ -43,6 +43,7 @@ export interface Resumed extends Position {
   readonly commands: AsyncIterable<Buffer>;
   /** Tells the server up to where (the offset of the next byte) its stream is safe with us. */
   acknowledge(offset: number): void;
+  close(): void;
 }
 
 /** A server says something each second while it prepares a copy, and each ten seconds (`repl-ping-replica-period`) in the stream. */
@@ -97,6 +98,7 @@ export async function connectAsReplica(
         offset,
         commands: feed.readCommands(),
         acknowledge: (upTo) => feed.say(["REPLCONF", "ACK", upTo - 1]),
+        close: () => feed.close(new Error("closed by us")),
       };
     },
     close: () => {
