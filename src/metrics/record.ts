@@ -27,24 +27,36 @@ export interface Recorder {
   booted(outcome: string): void;
   handedOver(outcome: "done" | "failed"): void;
   healed(seconds: number): void;
+  /** @param bytes undefined where there is no snapshot. */
+  backedUp(seconds: number, bytes: number | undefined): void;
+  /** The newest snapshot in the store, in milliseconds since 1970, and how often there is to be one. */
+  backupsAre(newestAt: number | undefined, everyMs: number): void;
+  /** Everything that was written until then is stored, in milliseconds since 1970; undefined where nothing is kept between snapshots. */
+  streamedUntil(ms: number | undefined): void;
   /** Whether something of this name was reported by this process. */
   hasReported(report: string): boolean;
   /** All that was ever counted for this verb here. */
   series(): Series;
 }
 
+/** What only the process that acts now can tell: that of an earlier one may not be so any more. */
+const isOfOneLife = /^rekindle_(build_info|backup_(last_success|interval|stream))/;
+
 export function openRecord(dir: string, verb: string, log: Log): Recorder {
   // Absolute: a boot goes to the folder before it becomes the server.
   const path = resolve(dir, `rekindle-${verb}.prom`);
   const reported = new Set<string>();
-  let pending: ((all: Map<string, number>) => void)[] = [];
+  /** Counted since it was written last. */
+  let pending = new Map<string, number>();
+  /** What holds now, as this process tells it. */
+  const gauges = new Map([[seriesName("rekindle_build_info", { verb, version }), 1]]);
 
   function add(name: string, labels: Labels, value: number): void {
     const series = seriesName(name, labels);
-    pending.push((all) => all.set(series, roundToMs((all.get(series) ?? 0) + value)));
+    pending.set(series, (pending.get(series) ?? 0) + value);
   }
   function set(name: string, labels: Labels, value: number): void {
-    pending.push((all) => all.set(seriesName(name, labels), value));
+    gauges.set(seriesName(name, labels), value);
   }
   function observe(name: FamilyName, labels: Labels, seconds: number): void {
     add(`${name}_sum`, labels, seconds);
@@ -53,15 +65,15 @@ export function openRecord(dir: string, verb: string, log: Log): Recorder {
   /** All that is in the file, and what is yet to be. */
   function current(): Map<string, number> {
     const kept = [...(readRecord(path) ?? [])];
-    const all = new Map(kept.filter(([series]) => !series.startsWith("rekindle_build_info")));
-    all.set(seriesName("rekindle_build_info", { verb, version }), 1);
-    for (const change of pending) change(all);
-    return all;
+    const all = new Map(kept.filter(([series]) => !isOfOneLife.test(series)));
+    for (const [series, value] of pending)
+      all.set(series, roundToMs((all.get(series) ?? 0) + value));
+    return new Map([...all, ...gauges]);
   }
   function save(): void {
     try {
       writeWhole(path, renderSeries(current()), 0o644, false);
-      pending = [];
+      pending = new Map();
     } catch (thrown) {
       log.debug("action", `${path} is not written: ${messageOf(thrown)}`);
     }
@@ -86,6 +98,27 @@ export function openRecord(dir: string, verb: string, log: Log): Recorder {
     },
     healed(seconds) {
       observe("rekindle_heal_duration_seconds", { verb }, seconds);
+      save();
+    },
+    backedUp(seconds, bytes) {
+      const outcome = bytes === undefined ? "failed" : "done";
+      observe("rekindle_backup_duration_seconds", { outcome }, seconds);
+      if (bytes !== undefined) set("rekindle_backup_last_bytes", {}, bytes);
+      save();
+    },
+    backupsAre(newestAt, everyMs) {
+      // Prometheus takes no first failure for an increase where there was nothing before.
+      for (const outcome of ["done", "failed"])
+        for (const part of ["sum", "count"])
+          add(`rekindle_backup_duration_seconds_${part}`, { outcome }, 0);
+      set("rekindle_backup_last_success_timestamp_seconds", {}, (newestAt ?? 0) / 1_000);
+      set("rekindle_backup_interval_seconds", {}, everyMs / 1_000);
+      save();
+    },
+    streamedUntil(ms) {
+      const name = "rekindle_backup_stream_timestamp_seconds";
+      if (ms === undefined && !gauges.delete(name)) return;
+      if (ms !== undefined) set(name, {}, ms / 1_000);
       save();
     },
     hasReported: (report) => reported.has(report),
