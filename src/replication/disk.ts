@@ -3,8 +3,9 @@
  */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { type DataFiles, readDisk } from "../cluster/disk.ts";
+import { readDisk } from "../cluster/disk.ts";
 import { readIfThere } from "../files.ts";
+import type { DataFiles } from "../redis/data-files.ts";
 import { isEmptyRdb } from "../redis/empty-rdb.ts";
 import type { DiskFacts } from "./types.ts";
 
