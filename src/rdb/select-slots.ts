@@ -3,6 +3,7 @@
  */
 import { RekindleError } from "../errors.ts";
 import { opcodes } from "./format.ts";
+import { createPages } from "./pages.ts";
 import { createRdbReader, type RdbVisitor } from "./read-rdb.ts";
 import { type SlotSet, slotOf } from "./slots.ts";
 import { describeFormat, type Format } from "./versions.ts";
@@ -33,7 +34,7 @@ export async function* selectSlots(
   sources: readonly RdbSource[],
   counts: Selected = { records: 0 },
 ): AsyncGenerator<Buffer> {
-  const output = createOutput();
+  const output = createPages();
   let format: Format | undefined;
   /** Which database the output is in; a file begins in none. */
   let selected = -1;
@@ -42,7 +43,7 @@ export async function* selectSlots(
     let database = 0;
     const visitor: RdbVisitor = {
       header(found, bytes) {
-        if (format === undefined) output.append(bytes, 0, bytes.length);
+        if (format === undefined) output.append(bytes);
         format ??= found;
         if (found.name !== format.name || found.version !== format.version)
           throw new RekindleError(
@@ -53,7 +54,7 @@ export async function* selectSlots(
       },
       extra(kind, bytes, name) {
         if (index > 0 || (kind === "aux" && isOfAnotherStream(name))) return;
-        output.append(bytes, 0, bytes.length);
+        output.append(bytes);
       },
       database(found) {
         database = found;
@@ -62,7 +63,7 @@ export async function* selectSlots(
         if (source.slots !== undefined && source.slots[slotOf(bytes, from, to)] !== 1) return false;
         if (selected !== database) {
           const select = encodeSelect(database);
-          output.append(select, 0, select.length);
+          output.append(select);
           selected = database;
         }
         counts.records++;
@@ -77,7 +78,7 @@ export async function* selectSlots(
     }
     reader.end();
   }
-  output.append(footer, 0, footer.length);
+  output.append(footer);
   yield* output.take(true);
 }
 
@@ -93,35 +94,3 @@ function encodeSelect(database: number): Buffer {
 
 const asBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-
-const pageBytes = 512 * 1024;
-
-/** Collects small pieces: a disk takes few large ones better. */
-function createOutput() {
-  let full: Buffer[] = [];
-  let page = Buffer.allocUnsafeSlow(pageBytes);
-  let used = 0;
-
-  function turn(): void {
-    full.push(page.subarray(0, used));
-    page = Buffer.allocUnsafeSlow(pageBytes);
-    used = 0;
-  }
-  return {
-    append(bytes: Buffer, from: number, to: number): void {
-      for (let at = from; at < to; ) {
-        const copied = bytes.copy(page, used, at, to);
-        at += copied;
-        used += copied;
-        if (used === pageBytes) turn();
-      }
-    },
-    /** @param isLast with what does not fill a page. */
-    take(isLast = false): Buffer[] {
-      if (isLast) turn();
-      const taken = full;
-      full = [];
-      return taken;
-    },
-  };
-}
