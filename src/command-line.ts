@@ -2,6 +2,7 @@
  * Every verb as a yargs command: help, and what is wrong with a command line.
  */
 import yargs, { type Argv } from "yargs";
+import * as backup from "./commands/backup.ts";
 import * as cluster from "./commands/cluster.ts";
 import * as down from "./commands/down.ts";
 import * as drain from "./commands/drain.ts";
@@ -47,6 +48,11 @@ const verbs: readonly Verb[] = [
     name: "sidecar",
     describe: "stay beside the server: mend what no starting node would, serve metrics, or both",
     ...sidecar,
+  },
+  {
+    name: "backup",
+    describe: "take a snapshot of a cluster, a set or one server to a store, or go on taking them",
+    ...backup,
   },
   {
     name: "tend",

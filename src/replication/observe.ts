@@ -143,7 +143,10 @@ function readReplication(info: ReadonlyMap<string, string>): Omit<RunningServer,
   };
 }
 
-/** `slave0:ip=10.0.0.2,port=6379,state=online,offset=42,lag=0` (INFO replication). */
+/**
+ * `slave0:ip=10.0.0.2,port=6379,state=online,offset=42,lag=0` (INFO replication). One at a port where no server can be only
+ * reads along: a backup is told by that, and redis-cli by naming none.
+ */
 export function parseBetas(
   info: ReadonlyMap<string, string>,
 ): readonly { readonly at: HostPort; readonly isOnline: boolean }[] {
@@ -151,6 +154,7 @@ export function parseBetas(
     if (!/^slave\d+$/.test(name)) return [];
     const field = (key: string) => new RegExp(`(?:^|,)${key}=([^,]*)`).exec(value)?.[1] ?? "";
     const at = { host: field("ip"), port: Number(field("port")) };
+    if (at.port < 1 || at.port > 65_535) return [];
     return [{ at, isOnline: field("state") === "online" }];
   });
 }
