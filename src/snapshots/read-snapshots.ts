@@ -1,7 +1,9 @@
 /**
- * What a store holds: its snapshots, and the segments of their streams.
+ * A snapshot's manifest, and the segments of its streams, as a store has them.
  */
+import { readAll } from "../stores/read-all.ts";
 import type { Store } from "../stores/store.ts";
+import { readCatalogue } from "./catalogue.ts";
 import {
   type Manifest,
   manifestOf,
@@ -10,17 +12,13 @@ import {
   type Segment,
 } from "./manifest.ts";
 
-/** In their order. A snapshot without a manifest was cut off, and does not exist. */
+/** The ids of the whole ones, in their order. */
 export async function listSnapshots(
   store: Store,
   signal?: AbortSignal,
 ): Promise<readonly string[]> {
-  const ids: string[] = [];
-  for await (const { name } of store.list("snapshots/", signal)) {
-    const id = /^snapshots\/([^/]+)\/manifest\.json$/.exec(name)?.[1];
-    if (id !== undefined) ids.push(id);
-  }
-  return ids;
+  const catalogue = await readCatalogue(store, signal);
+  return catalogue.filter(({ isWhole }) => isWhole).map(({ id }) => id);
 }
 
 /** @throws RekindleError "refused" for one that is damaged. */
@@ -29,17 +27,21 @@ export async function readSnapshot(
   id: string,
   signal?: AbortSignal,
 ): Promise<Manifest> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of store.read(manifestOf(id), signal)) chunks.push(chunk);
-  return parseManifest(Buffer.concat(chunks).toString(), `${store.url}: ${manifestOf(id)}`);
+  const bytes = await readAll(store, manifestOf(id), signal);
+  return parseManifest(bytes.toString(), `${store.url}/${manifestOf(id)}`);
+}
+
+export interface ListedSegment extends Segment {
+  readonly bytes: number;
+  readonly writtenAt: Date;
 }
 
 export async function listSegments(
   store: Store,
   stream: string,
   signal?: AbortSignal,
-): Promise<readonly (Segment & { readonly bytes: number; readonly writtenAt: Date })[]> {
-  const segments = [];
+): Promise<readonly ListedSegment[]> {
+  const segments: ListedSegment[] = [];
   for await (const { name, bytes, writtenAt } of store.list(`stream/${stream}/`, signal)) {
     const segment = readSegmentName(name);
     if (segment) segments.push({ ...segment, bytes, writtenAt });

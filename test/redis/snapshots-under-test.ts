@@ -43,7 +43,7 @@ export function takeByHand(
     mkdirSync(dirname(path), { recursive: true });
     execFileSync("redis-cli", ["-p", `${port}`, "--rdb", path], {
       stdio: "ignore",
-      env: { ...process.env, REDISCLI_AUTH: options.password ?? "" },
+      env: { ...process.env, ...(options.password && { REDISCLI_AUTH: options.password }) },
     });
     const content = readFileSync(path);
     const sha256 = createHash("sha256").update(content).digest("hex");
