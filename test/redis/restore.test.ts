@@ -45,7 +45,7 @@ const appendonly = (root: string): readonly string[] => {
 beforeAll(async () => {
   snapshot = mkdtempSync(join(tmpdir(), "rekindle-snapshots-"));
   url = `file://${snapshot}`;
-  await using group = createNodes(24_400, 3);
+  await using group = createNodes(20_400, 3);
   bootAll(group.nodes, { nodes: 3, replicas: 0 });
   await untilWhole(group.nodes);
   await writeKeys(group.nodes, perShard);
@@ -83,7 +83,7 @@ async function expectAllKeys(nodes: readonly NodeUnderTest[]): Promise<void> {
 }
 
 test("a cluster of three, with betas, is founded with all keys of the snapshot", async () => {
-  await using group = createNodes(24_410, 6);
+  await using group = createNodes(20_410, 6);
   const flags = [...appendonly(group.root), "--restore-from", url];
   bootAll(group.nodes, { flags });
   await untilWhole(group.nodes);
@@ -109,7 +109,7 @@ test.each([
   { nodes: 4, replicas: 0 },
   { nodes: 5, replicas: 0 },
 ])("the slots of three alphas are dealt anew to %o", async (counts) => {
-  await using group = createNodes(24_420, counts.nodes);
+  await using group = createNodes(20_420, counts.nodes);
   bootAll(group.nodes, { ...counts, flags: ["--restore-from", url] });
   await untilWhole(group.nodes);
   await expectAllKeys(group.nodes);
