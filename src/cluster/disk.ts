@@ -3,20 +3,12 @@
  *
  * Data is never deleted (rule 8): what is of no use is renamed aside, with the time in its name.
  */
-import { existsSync, readdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import { existsSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { codeOf, messageOf, RekindleError } from "../errors.ts";
+import { type DataFiles, holdsAppendOnlyFile, holdsSnapshot } from "../redis/data-files.ts";
 import { myselfOf, type NodeTable, parseNodes } from "./nodes.ts";
 import type { DiskData } from "./types.ts";
-
-/** Where the server keeps its files; defaults are Redis' own. */
-export interface DataFiles {
-  readonly dir: string;
-  readonly appendonly: boolean;
-  readonly appenddirname: string;
-  readonly appendfilename: string;
-  readonly dbfilename: string;
-}
 
 export const nodesFile = "nodes.conf";
 
@@ -30,7 +22,7 @@ export interface Disk {
 
 export function readDisk(files: DataFiles): Disk {
   const { table, torn } = readTable(join(files.dir, nodesFile));
-  const hasSnapshot = holdsBytes(join(files.dir, files.dbfilename));
+  const hasSnapshot = holdsSnapshot(files);
   const hasAppendOnly = holdsAppendOnlyFile(files);
   // With appendonly yes the server loads that file only; a snapshot beside it is ignored.
   const loaded: DiskData = files.appendonly
@@ -74,23 +66,6 @@ function readTable(path: string): Pick<Disk, "table" | "torn"> {
 /** A node that never met anybody has nothing to come back to. */
 function isBlank(table: NodeTable): boolean {
   return table.nodes.length === 1 && table.nodes.every((node) => node.slots.length === 0);
-}
-
-function holdsAppendOnlyFile({ dir, appenddirname, appendfilename }: DataFiles): boolean {
-  // A single file up to 6.2, a folder with a manifest since 7.0.
-  const folder = join(dir, appenddirname);
-  if (
-    existsSync(folder) &&
-    readdirSync(folder).some(
-      (name) => !name.endsWith(".manifest") && holdsBytes(join(folder, name)),
-    )
-  )
-    return true;
-  return holdsBytes(join(dir, appendfilename));
-}
-
-function holdsBytes(path: string): boolean {
-  return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;
 }
 
 /**

@@ -4,7 +4,6 @@
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Address, formatAddress } from "../address.ts";
-import type { DataFiles } from "../cluster/disk.ts";
 import { lockFolder } from "../cluster/folder-lock.ts";
 import type { ClusterSettings } from "../cluster/settings.ts";
 import { isRekindleError, messageOf, RekindleError } from "../errors.ts";
@@ -14,13 +13,12 @@ import type { Recorder } from "../metrics/record.ts";
 import { becomeServer, type ServerStart } from "../redis/become.ts";
 import { renderConfiguration, type ServerOptions } from "../redis/configuration.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
+import { type DataFiles, readDataFiles } from "../redis/data-files.ts";
 import { readCredentials, readTls, type SecretSettings, tlsPaths } from "../redis/secrets.ts";
 import { findServer, type Server } from "../redis/server.ts";
-import {
-  type Directive,
-  directiveValue,
-  readUserConfiguration,
-} from "../redis/user-configuration.ts";
+import { readUserConfiguration } from "../redis/user-configuration.ts";
+import type { Restorer } from "../restore/restorer.ts";
+import type { RestoreSettings } from "../restore/settings.ts";
 import type { Flags } from "../settings.ts";
 import { type Surroundings, tellRefusal } from "./surroundings.ts";
 
@@ -66,7 +64,7 @@ export function layFoundation(
   const tls = readTls(settings);
   const userFile = settings.config === undefined ? undefined : resolve(settings.config);
   const directives = readUserConfiguration(userFile);
-  const files = dataFiles(settings, directives);
+  const files = readDataFiles(resolve(settings.dir), directives);
   const server = findServer(settings.server, environment.PATH ?? "");
   server.catch(() => {}); // Awaited when it is needed; until then a missing server is not an unhandled rejection.
   requireWritable(files.dir);
@@ -88,6 +86,17 @@ export function layFoundation(
         ...own,
       }),
   };
+}
+
+/** @returns undefined where nothing is to be restored: then nothing that restores is loaded. */
+export async function openRestorer(
+  settings: RestoreSettings,
+  { files, server }: Foundation,
+  log: Log,
+): Promise<Restorer | undefined> {
+  if (settings.restoreFrom === undefined) return undefined;
+  const { createRestorer } = await import("../restore/restorer.ts");
+  return createRestorer(settings, files, await server, log);
 }
 
 /** Writes the configuration, and says what this process becomes. */
@@ -161,16 +170,6 @@ function costs(): { readonly cpuMs: number; readonly peakMb: number } {
   return {
     cpuMs: Math.round((userCPUTime + systemCPUTime) / 1_000),
     peakMb: Math.round(maxRSS / 1_000),
-  };
-}
-
-function dataFiles(settings: ServerSettings, directives: readonly Directive[]): DataFiles {
-  return {
-    dir: resolve(settings.dir),
-    appendonly: directiveValue(directives, "appendonly")?.toLowerCase() === "yes",
-    appenddirname: directiveValue(directives, "appenddirname") ?? "appendonlydir",
-    appendfilename: directiveValue(directives, "appendfilename") ?? "appendonly.aof",
-    dbfilename: directiveValue(directives, "dbfilename") ?? "dump.rdb",
   };
 }
 

@@ -8,6 +8,8 @@ import type { Connection, ConnectOptions } from "../redis/connection.ts";
 import { type Connections, openConnections, readFailure } from "../redis/connections.ts";
 import { parseInfo } from "../redis/info.ts";
 import { type Command, type Reply, ReplyError } from "../redis/resp.ts";
+import { question } from "../redis/waiting-room.ts";
+import { readWaiting } from "./read-waiting.ts";
 import { forSentinels } from "./sentinels.ts";
 import type {
   Acquaintance,
@@ -17,7 +19,6 @@ import type {
   RunningServer,
   SentinelView,
 } from "./types.ts";
-import { question, readWaiting } from "./waiting-room.ts";
 
 export interface Observer {
   look(peers: readonly Peer[]): Promise<readonly PeerView[]>;

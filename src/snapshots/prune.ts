@@ -11,9 +11,20 @@ import { chooseExpired, type Retention } from "./retention.ts";
 /** What is younger may be of a snapshot that is under way elsewhere. */
 const leftoverAgeMs = 86_400_000;
 
+/** Its manifest goes first: killed in between, this leaves what the next run takes for left over. */
+export async function removeSnapshot(
+  store: Store,
+  { id, files }: StoredSnapshot,
+  signal?: AbortSignal,
+): Promise<void> {
+  await store.remove([manifestOf(id)], signal);
+  await store.remove(
+    files.map(({ name }) => name),
+    signal,
+  );
+}
+
 /**
- * A snapshot's manifest goes first: killed in between, this leaves what the next run takes for left over.
- *
  * @returns the snapshots that are left.
  */
 export async function prune(
@@ -29,11 +40,7 @@ export async function prune(
     log.info("action", `removing the snapshot ${snapshot.id}: no rule keeps it`, {
       bytes: snapshot.files.reduce((sum, { bytes }) => sum + bytes, 0),
     });
-    await store.remove([manifestOf(snapshot.id)], signal);
-    await store.remove(
-      snapshot.files.map(({ name }) => name),
-      signal,
-    );
+    await removeSnapshot(store, snapshot, signal);
   }
   const kept = whole.filter((one) => !expired.includes(one));
   await removeLeftovers(store, catalogue, log, signal);
