@@ -4,6 +4,7 @@
  *   -- --runs 9                  runs of each side, 5 by default
  */
 import { parseArgs } from "node:util";
+import { benchBackup } from "./backup.ts";
 import { benchFounding, benchScale, benchStarting } from "./founding.ts";
 import { benchBoot, benchJoining, benchLeftovers, benchRestarting } from "./nodes.ts";
 import { writeReport } from "./report.ts";
@@ -19,6 +20,7 @@ const benches: Readonly<Record<string, (runs: number) => Promise<Row | readonly 
   scale: benchScale,
   leftovers: benchLeftovers,
   sets: benchSets,
+  backup: benchBackup,
 };
 
 const { values } = parseArgs({

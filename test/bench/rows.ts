@@ -8,7 +8,7 @@ export interface Sample {
 export interface Row extends Sample {
   readonly name: string;
   readonly beside: string;
-  readonly unit: "ms" | "ms CPU" | "MB" | "processes" | "keys" | "writes";
+  readonly unit: "ms" | "ms CPU" | "MB" | "processes" | "kB" | "keys" | "writes";
   readonly target: string;
   readonly reached: boolean;
   readonly remark?: string;
