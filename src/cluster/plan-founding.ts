@@ -134,10 +134,11 @@ function coordinate(observation: Observation, topology: Topology): Plan {
   if (unsettled !== undefined)
     return { kind: "act", isExclusive: true, reason: `founding: ${unsettled}`, steps };
   // Only now: a short timeout while nodes are busy with each other would have them call each other failed.
-  const hasten = hastenAlphas(observation.policy, alphas);
-  const late = observation.self
-    ? alphas.filter((alpha) => isHastened(observation.policy, alpha))
-    : topology.members;
+  // Where this node has slots itself, no other can be ok before it is there.
+  const isAwaited = seats.some(({ alpha }) => alpha === undefined);
+  const hasten = isAwaited ? [] : hastenAlphas(observation.policy, alphas);
+  const hastened = alphas.filter((alpha) => isHastened(observation.policy, alpha));
+  const late = isAwaited ? [] : observation.self ? hastened : topology.members;
   const waiting = late.filter(
     (node) => !node.seen.clusterOk || (!alphas.includes(node) && !node.seen.inSync),
   );
