@@ -59,7 +59,8 @@ function foundAmong(observation: Observation, topology: Topology): Plan {
   const { policy, self, unchangedMs } = observation;
   const own = self ? 1 : 0;
   const addressed = countAddressed(observation, topology);
-  if (topology.foreign.length > 0) return refuseStrangersWithState(topology);
+  if (topology.foreign.length > 0)
+    return awaitTheirFellows(observation, topology) ?? refuseStrangersWithState(topology);
   const restoring = planRestoring(observation, topology);
   if (restoring) return restoring;
   if (self && !isCoordinator(self.name, topology))
@@ -116,6 +117,17 @@ function refuseStrangersWithState(topology: Topology): Plan {
     reason: `no cluster can be founded: not blank are ${who.join(", ")}`,
     hint: "empty these nodes, or let discovery name the other nodes of their cluster too",
   };
+}
+
+/** Restored nodes that know each other, and not all of them answer yet, look like strangers. */
+function awaitTheirFellows(
+  { policy, unchangedMs, snapshot }: Observation,
+  { foreign, silent }: Topology,
+): Plan | undefined {
+  if (snapshot === undefined || silent.length === 0 || unchangedMs >= policy.peerWaitMs)
+    return undefined;
+  const [who, whom] = [foreign, silent].map((peers) => peers.map(({ name }) => name).join(", "));
+  return { kind: "wait", reason: `whether ${who} belong here is for ${whom} to tell` };
 }
 
 function coordinate(observation: Observation, topology: Topology): Plan {
