@@ -51,7 +51,8 @@ function prepare(store: string, folder: string, isOneFile: boolean): void {
     const file = join(folder, "appendonly.aof");
     copyFileSync(rdb, file);
     appendFileSync(file, content.toString("latin1").replace(/^#TS:\d+\r\n/gm, ""), "latin1");
-    return chmodSync(file, 0o644);
+    chmodSync(file, 0o644);
+    return;
   }
   const aof = join(folder, "appendonlydir");
   mkdirSync(aof);
