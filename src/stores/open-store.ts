@@ -3,7 +3,6 @@
  */
 import { isSea } from "node:sea";
 import { loadAsset } from "../load-asset.ts";
-import { encryptStore } from "./encrypted.ts";
 import { readEncryptionKey } from "./encryption-key.ts";
 import { createFolderStore } from "./folder.ts";
 import type { StoreSettings } from "./settings.ts";
@@ -22,7 +21,7 @@ export async function openStore(
   const place = parseStoreUrl(url);
   const key = settings.encryptionKeyFile && readEncryptionKey(settings.encryptionKeyFile);
   const store = await openPlace(place, settings);
-  return key ? encryptStore(store, key) : store;
+  return key ? (await import("./encrypted.ts")).encryptStore(store, key) : store;
 }
 
 async function openPlace(place: StorePlace, settings: Partial<StoreSettings>): Promise<Store> {

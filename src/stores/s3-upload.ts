@@ -35,6 +35,9 @@ class Damaged extends Error {
   override readonly name = "BadDigest";
 }
 
+/** Putting many parts together may take a store minutes: as long as moving so much. */
+const completedAsBytes = 32 * 1024 * 1024;
+
 export async function upload(
   client: S3Client,
   target: Target,
@@ -80,7 +83,7 @@ function createMultipart(client: S3Client, target: Target, persist: Persist) {
         // An earlier attempt may have done it, its answer lost. What is there tells.
         if ((thrown as Error).name !== "NoSuchUpload") throw thrown;
       }
-    }, bytes);
+    }, completedAsBytes);
     const ofParts = createHash("md5").update(Buffer.concat(md5s)).digest("hex");
     try {
       await persist(async (signal) => {
