@@ -51,17 +51,15 @@ async function takeFrom(
     const { server, shards } = await copyShards(id, sources, options);
     const after = await finder.find(patienceMs, signal);
     if (!haveSameSlots(sources, after.sources)) return undefined;
-    const [started, ended] = [startedAt, new Date()].map((at) => at.toISOString()) as [
-      string,
-      string,
-    ];
+    const { encryptedFor } = store;
     const manifest: Manifest = {
       format: 1,
       id,
-      startedAt: started,
-      endedAt: ended,
+      startedAt: startedAt.toISOString(),
+      endedAt: new Date().toISOString(),
       topology,
       server,
+      ...(encryptedFor !== undefined && { encryptedFor }),
       shards,
     };
     await store.write(manifestOf(id), oneOf(printManifest(manifest)), signal);
