@@ -135,7 +135,7 @@ function createClient(settings: Partial<StoreSettings>, idleMs: number): S3Clien
     // A bucket in another region than the one given.
     followRegionRedirects: settings.storeEndpoint === undefined,
     maxAttempts: 1,
-    requestHandler: { connectionTimeout: Math.min(10_000, idleMs), socketTimeout: idleMs },
+    requestHandler: { connectionTimeout: Math.min(10_000, idleMs), socketTimeout: 0 },
     // Garage, Ceph, MinIO and others do not know all of the newest checksums.
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
