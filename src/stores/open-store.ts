@@ -2,6 +2,7 @@
  * Opens the store that a URL names. What a kind of store needs is loaded only when it is used.
  */
 import { isSea } from "node:sea";
+import { RekindleError } from "../errors.ts";
 import { loadAsset } from "../load-asset.ts";
 import { readEncryptionKey } from "./encryption-key.ts";
 import { createFolderStore } from "./folder.ts";
@@ -27,6 +28,10 @@ export async function openStore(
 async function openPlace(place: StorePlace, settings: Partial<StoreSettings>): Promise<Store> {
   switch (place.kind) {
     case "folder":
+      if (settings.storeEncryption !== undefined)
+        throw new RekindleError("configuration", `${place.url}: a folder encrypts nothing`, {
+          hint: "leave out --store-encryption, or use --encryption-key-file",
+        });
       return createFolderStore(place.path, place.url);
     case "s3":
       return (await loadS3()).createS3Store(place, settings);

@@ -109,6 +109,15 @@ export function testStore(open: (place: string) => Promise<Store>): void {
     }
     await expect(store.write("file", content(), stop.signal)).rejects.toThrow("enough");
     expect(await namesIn(store)).toEqual([]);
+    async function* stalling() {
+      yield* bytesOf(9 * MiB);
+      await new Promise(() => {});
+    }
+    const late = AbortSignal.timeout(1_000);
+    await expect(store.write("file", stalling(), late)).rejects.toMatchObject({
+      name: "TimeoutError",
+    });
+    expect(await namesIn(store)).toEqual([]);
     await store.write("file", bytesOf(12 * MiB));
     const other = new AbortController();
     const reading = async () => {

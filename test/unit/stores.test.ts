@@ -42,6 +42,15 @@ test.each([
   await expect(opening).rejects.not.toThrow("topsecret");
 });
 
+test("an encryption that a store does not have is refused, not left out", async () => {
+  const reason = "configuration";
+  const storeEncryption = "aes-256";
+  for (const url of ["file:///backups", "s3://bucket"])
+    await expect(openStore(url, { storeEncryption })).rejects.toMatchObject({ reason });
+  for (const fits of ["aes256", "AES256", "aws:kms", "aws:kms:arn:aws:kms:eu-1:1:key/x"])
+    await openStore("s3://bucket", { storeEncryption: fits });
+});
+
 test("an endpoint is a plain URL", () => {
   const read = (storeEndpoint: string) =>
     readSettings(storeSettingDescriptions, { storeEndpoint }, {}).storeEndpoint;
