@@ -21,6 +21,7 @@ import {
   peersOf,
   shardsOf,
   untilWhole,
+  view,
   writeKeys,
 } from "./nodes-under-test.ts";
 import { takeByHand } from "./snapshots-under-test.ts";
@@ -101,9 +102,9 @@ test("a cluster of three, with betas, is founded with all keys of the snapshot",
   await expectAllKeys(group.nodes);
 });
 
-test.each([4, 5])("the slots of three alphas are dealt anew to %i", async (nodes) => {
-  await using group = createNodes(20_420, nodes);
-  bootAll(group.nodes, { nodes, replicas: 0, flags: ["--restore-from", url] });
+test("the slots of three alphas are dealt anew to five", async () => {
+  await using group = createNodes(20_420, 5);
+  bootAll(group.nodes, { nodes: 5, replicas: 0, flags: ["--restore-from", url] });
   await untilWhole(group.nodes);
   await expectAllKeys(group.nodes);
 });
@@ -127,12 +128,7 @@ async function killWhen(
 }
 
 test("killed anywhere in the middle, all of them, it ends well all the same", async () => {
-  const moments = [
-    /restoring snapshot/,
-    /restored snapshot/,
-    /are restored; the cluster/,
-    /founding:/,
-  ];
+  const moments = [/restored snapshot/, /founding:/];
   for (const moment of moments) {
     await using group = createNodes(20_430, 4);
     const options = {
@@ -232,7 +228,14 @@ test("--on-lost-slots restore: a new node has the lost slots as the snapshot has
   await kill(lost.alpha);
   empty(lost.alpha);
   boot(lost.alpha, group.nodes, { ...counts, flags });
-  await untilWhole(group.nodes);
+  // The lost alpha is forgotten by whoever starts next: nobody forgets an owner of slots (rule 1).
+  await until(
+    "a cluster that serves all slots again",
+    () => Promise.all(group.nodes.map((node) => view(node))),
+    (views) => views.every(({ state }) => state === "ok"),
+    30_000,
+    () => group.nodes.map(describeLog).join("\n"),
+  );
   await expectAllKeys(group.nodes);
   const [, restored] = await shardsOf(group.nodes);
   expect(restored?.slots).toEqual(lost.slots);
