@@ -7,7 +7,6 @@ import { createReadStream } from "node:fs";
 import { readdir, rmdir, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { codeOf, RekindleError } from "../errors.ts";
-import { abortable } from "./abortable.ts";
 import { isTemporary, writeDurably } from "./durable-file.ts";
 import { checkName, isName } from "./names.ts";
 import type { Store } from "./store.ts";
@@ -26,9 +25,9 @@ export function createFolderStore(root: string, url: string): Store {
 
   return {
     url,
-    async write(name, content, signal) {
+    async write(name, content) {
       try {
-        await writeDurably(root, pathOf(name), abortable(content, signal));
+        await writeDurably(root, pathOf(name), content);
       } catch (thrown) {
         throw explain(thrown);
       }

@@ -10,7 +10,7 @@ import { RekindleError } from "../errors.ts";
 import { Answered } from "./gcs-errors.ts";
 import type { Persist } from "./link.ts";
 import { cutIntoParts, type Part, sendParts } from "./parts.ts";
-import { sweeping } from "./sweep.ts";
+import { put } from "./put.ts";
 
 /** What the store knows of a file. */
 interface Stored {
@@ -32,7 +32,7 @@ export async function uploadToGcs(
   let bytes = 0;
   let session: string | undefined;
   let stored: Stored | undefined;
-  await sendParts(cutIntoParts(sweeping(content)), async (part) => {
+  await sendParts(cutIntoParts(content), async (part) => {
     md5.update(part.bytes);
     bytes += part.bytes.length;
     session ??= await persist(async () => (await file.createResumableUpload({ metadata }))[0]);
@@ -60,7 +60,7 @@ async function sendPart(
 
   async function attempt(signal: AbortSignal): Promise<Progress> {
     if (mustAsk) {
-      const progress = await put(session, `bytes */${total}`, undefined, signal);
+      const progress = await putRange(session, `bytes */${total}`, Buffer.alloc(0), signal);
       if ("whole" in progress) return progress;
       from = progress.persisted;
     }
@@ -69,7 +69,7 @@ async function sendPart(
     if (from === end && !isLast) return { persisted: from };
     mustAsk = true;
     const range = from === end ? `bytes */${total}` : `bytes ${from}-${end - 1}/${total}`;
-    const progress = await put(session, range, bytes.subarray(from - offset), signal);
+    const progress = await putRange(session, range, bytes.subarray(from - offset), signal);
     // It may keep less than it was sent; with nothing it counts as an answer that was lost.
     if ("persisted" in progress && progress.persisted <= from) throw new Answered(503);
     mustAsk = false;
@@ -84,26 +84,17 @@ async function sendPart(
 }
 
 /** A session's address is a secret: it is never told. */
-async function put(
+async function putRange(
   session: string,
   range: string,
-  body: Buffer | undefined,
+  bytes: Buffer,
   signal: AbortSignal,
 ): Promise<Progress> {
-  const headers = { "content-range": range };
-  const answer = await fetch(session, {
-    method: "PUT",
-    headers,
-    body: body ?? Buffer.alloc(0),
-    signal,
-    redirect: "manual", // 308 is "go on" here.
-  });
-  if (answer.status === 308) {
-    await answer.arrayBuffer();
-    const last = /-(\d+)$/.exec(answer.headers.get("range") ?? "")?.[1];
+  const { status, headers, body } = await put(session, { "content-range": range }, bytes, signal);
+  if (status === 308) {
+    const last = /-(\d+)$/.exec(headers.range ?? "")?.[1];
     return { persisted: last === undefined ? 0 : Number(last) + 1 };
   }
-  if (answer.ok) return { whole: (await answer.json()) as Stored };
-  await answer.arrayBuffer();
-  throw new Answered(answer.status);
+  if (status < 200 || status > 299) throw new Answered(status);
+  return { whole: JSON.parse(body) as Stored };
 }

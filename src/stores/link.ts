@@ -5,7 +5,6 @@ import { isRekindleError } from "../errors.ts";
 import { type Persistence, persist } from "./persist.ts";
 import { type Opened, readOn } from "./resume.ts";
 import type { StoreSettings } from "./settings.ts";
-import { sweeping } from "./sweep.ts";
 import { canPass, explainTrouble, type Seen, type StoreWords } from "./trouble.ts";
 
 /**
@@ -79,7 +78,7 @@ export function createLink(
     },
     async *read(name, open, signal) {
       try {
-        yield* sweeping(readOn(open, persistence(signal), idleMs));
+        yield* readOn(open, persistence(signal), idleMs);
       } catch (thrown) {
         throw explain(thrown, name, signal);
       }

@@ -4,10 +4,12 @@
 import { isSea } from "node:sea";
 import { RekindleError } from "../errors.ts";
 import { loadAsset } from "../load-asset.ts";
+import { abortable } from "./abortable.ts";
 import { readEncryptionKey } from "./encryption-key.ts";
 import { createFolderStore } from "./folder.ts";
 import type { StoreSettings } from "./settings.ts";
 import type { Store } from "./store.ts";
+import { sweeping } from "./sweep.ts";
 import { parseStoreUrl, type StorePlace } from "./url.ts";
 
 /**
@@ -22,8 +24,15 @@ export async function openStore(
   const place = parseStoreUrl(url);
   const key = settings.encryptionKeyFile && readEncryptionKey(settings.encryptionKeyFile);
   const store = await openPlace(place, settings);
-  return key ? (await import("./encrypted.ts")).encryptStore(store, key) : store;
+  return guard(key ? (await import("./encrypted.ts")).encryptStore(store, key) : store);
 }
+
+/** What streams through ends with its signal, whatever its source does, and is swept out of memory. */
+const guard = (store: Store): Store => ({
+  ...store,
+  write: (name, content, signal) => store.write(name, sweeping(abortable(content, signal)), signal),
+  read: (name, signal) => sweeping(store.read(name, signal)),
+});
 
 async function openPlace(place: StorePlace, settings: Partial<StoreSettings>): Promise<Store> {
   switch (place.kind) {

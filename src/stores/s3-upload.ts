@@ -23,7 +23,6 @@ import {
 import { RekindleError } from "../errors.ts";
 import type { Persist } from "./link.ts";
 import { cutIntoParts, fileBytesMax, type Part, sendParts } from "./parts.ts";
-import { sweeping } from "./sweep.ts";
 
 export type Target = Pick<
   PutObjectCommandInput,
@@ -46,7 +45,7 @@ export async function upload(
 ): Promise<void> {
   const many = createMultipart(client, target, persist);
   try {
-    await sendParts(cutIntoParts(sweeping(content)), async (part, index) => {
+    await sendParts(cutIntoParts(content), async (part, index) => {
       if (part.isLast && index === 0) await putWhole(client, target, part, persist);
       else await many.send(part, index + 1);
     });

@@ -16,7 +16,6 @@ import {
   S3ServiceException,
 } from "@aws-sdk/client-s3";
 import { RekindleError } from "../errors.ts";
-import { abortable } from "./abortable.ts";
 import { createLink } from "./link.ts";
 import { checkName, isName } from "./names.ts";
 import type { Opened } from "./resume.ts";
@@ -60,7 +59,7 @@ export function createS3Store(place: BucketPlace, settings: Partial<StoreSetting
     url,
     async write(name, content, signal) {
       const target = { Bucket, Key: keyOf(name), ...how };
-      await upload(client, target, abortable(content, signal), (request, bytes) =>
+      await upload(client, target, content, (request, bytes) =>
         link.persist(request, name, { bytes, signal }),
       );
     },
