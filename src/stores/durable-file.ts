@@ -5,6 +5,7 @@ import { type FileHandle, mkdir, open, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { codeOf } from "../errors.ts";
 import { drawNodeId } from "../files.ts";
+import { sweeping } from "./sweep.ts";
 
 /** What a kill leaves is known by its name. */
 export const isTemporary = (path: string): boolean =>
@@ -22,7 +23,7 @@ export async function writeDurably(
   const { handle, temporary, top } = await openTemporary(dirname(path));
   try {
     let bytes = 0;
-    for await (const chunk of content) {
+    for await (const chunk of sweeping(content)) {
       signal?.throwIfAborted();
       await writeAll(handle, chunk);
       bytes += chunk.length;
