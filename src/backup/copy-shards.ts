@@ -90,7 +90,7 @@ function storeAll(
     const { source, copy, connection, stream } = shard;
     const check = checks[index] as RdbCheck;
     const checked: { rdb?: CheckedRdb } = {};
-    async function* passOn(): AsyncIterable<Buffer> {
+    async function* checking(): AsyncIterable<Buffer> {
       for await (const piece of copy.rdb) {
         check.update(piece);
         report();
@@ -103,7 +103,7 @@ function storeAll(
     // A server that says nothing is not waited for.
     signal.addEventListener("abort", connection.close);
     const file = fileOf(index);
-    await store.write(rdbOf(id, { file }), passOn(), signal);
+    await store.write(rdbOf(id, { file }), checking(), signal);
     shardsDone++;
     report();
     const { bytes = 0, sha256 = "" } = checked.rdb ?? {};

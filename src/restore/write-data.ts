@@ -10,6 +10,7 @@ import { type Selected, selectSlots } from "../rdb/select-slots.ts";
 import { headerBytes, readHeader } from "../rdb/versions.ts";
 import { nameSegment } from "../snapshots/manifest.ts";
 import type { Store } from "../stores/store.ts";
+import { sweeping } from "../stores/sweep.ts";
 import type { Part, Source } from "./types.ts";
 import { readVerified } from "./verified.ts";
 
@@ -84,7 +85,7 @@ async function* readSegments(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
   for (const segment of segments) {
-    for await (const chunk of store.read(nameSegment(segment), signal)) {
+    for await (const chunk of sweeping(store.read(nameSegment(segment), signal))) {
       onBytes(chunk.byteLength);
       yield chunk;
     }
@@ -113,7 +114,7 @@ export async function writeRdb(
           counts,
         );
   await using file = await open(path, "w", 0o600);
-  for await (const chunk of content) await writeAll(file, chunk);
+  for await (const chunk of sweeping(content)) await writeAll(file, chunk);
   await file.sync();
   return counts;
 }
