@@ -61,6 +61,7 @@ export async function writeStreams(
       untilSeconds,
       isPlain,
       isOneOfMany: parts.length > 1,
+      isForCluster: isForCluster(source, part),
     };
     for await (const instruction of selectCommands(from, stream)) {
       if (instruction === "begin anew") {
@@ -110,6 +111,7 @@ export async function writeRdb(
             name: `${store.url}: ${part.shard.file} of ${manifest.id}`,
             content: contentOf(part),
             slots: part.slots,
+            isForCluster: isForCluster(source, part),
           })),
           counts,
         );
@@ -118,6 +120,9 @@ export async function writeRdb(
   await file.sync();
   return counts;
 }
+
+const isForCluster = ({ manifest }: Source, { slots }: Part): boolean =>
+  manifest.topology !== "cluster" && slots !== undefined;
 
 /** As it is, if it is an RDB file. */
 async function* withHeader(

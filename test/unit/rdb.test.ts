@@ -145,6 +145,19 @@ test("what cannot be read is one line with the byte where it is", async () => {
   await refused(header, end, "more").toThrow("something follows its end");
 });
 
+test("a cluster has one database: keys of another are refused, in files and in streams", async () => {
+  const slots = slotSet([[0, 16_383]]);
+  const content = (async function* () {
+    yield bytes(header, select(0), record(0, "a"), select(3), record(0, "b"), end);
+  })();
+  const selecting = selectSlots([{ name: "it", content, slots, isForCluster: true }]);
+  await expect(selecting.next()).rejects.toThrow("it has keys in database 3");
+  const text = logged("SELECT", "0") + logged("SELECT", "3");
+  await expect(follow(text, { slots, isForCluster: true })).rejects.toThrow(
+    "it has keys in database 3",
+  );
+});
+
 test("the slot is that of the tag, where there is one", () => {
   const slot = (key: string) => slotOf(Buffer.from(key));
   // From the cluster specification and `CLUSTER KEYSLOT`.
@@ -180,6 +193,7 @@ const logged = (...words: readonly string[]): string =>
 async function follow(
   text: string,
   more: {
+    isForCluster?: boolean;
     slots?: Uint8Array;
     untilSeconds?: number;
     isPlain?: boolean;
@@ -203,6 +217,7 @@ async function follow(
     untilSeconds: more.untilSeconds,
     isPlain: more.isPlain === true,
     isOneOfMany: more.isOneOfMany === true,
+    isForCluster: more.isForCluster === true,
   };
   for await (const one of selectCommands(source, followed))
     kept = one === "begin anew" ? "" : kept + one;
