@@ -127,6 +127,31 @@ test("what tells of another stream is left out, and functions come once", async 
   ).toBe(true);
 });
 
+test("whatever is damaged, it is one line, and never a defect", async () => {
+  const compressed = bytes(0, 0xc3, 4, 9, 0, "a", 0xc0, 0, string("value"));
+  const file = bytes(
+    header,
+    select(0),
+    ...known.map((type) => record(type, `key:${type}`)),
+    compressed,
+    end,
+  );
+  const slots = slotSet([[0, 8_000]]);
+  await fc.assert(
+    fc.asyncProperty(fc.nat(file.length - 1), fc.nat(255), async (at, value) => {
+      const damaged = Buffer.from(file);
+      damaged[at] = value;
+      const thrown = await run(damaged, [at], slots).then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
+      if (thrown !== undefined)
+        expect(thrown).toMatchObject({ name: "RekindleError", reason: "refused" });
+    }),
+    { numRuns: 3_000 },
+  );
+});
+
 test("what cannot be read is one line with the byte where it is", async () => {
   const refused = (...parts: readonly (number | string | Buffer)[]) =>
     expect(run(bytes(...parts))).rejects;
