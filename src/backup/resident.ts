@@ -65,7 +65,8 @@ export async function keepBackingUp(options: ResidentOptions): Promise<void> {
     else await continuous?.stop();
     record?.streamedUntil(continuous?.storedAtMs);
     // What the store holds is asked before each snapshot: somebody else may have taken one.
-    if (isOurTurn && (!isKnown || isWanted || dueAt() <= Date.now()))
+    const isFirst = !isKnown && past.failures === 0;
+    if (isOurTurn && (isFirst || isWanted || dueAt() <= Date.now()))
       past = await attempt(past, options, (newestAt) => {
         isKnown = true;
         past = { ...past, newestAt };
@@ -112,7 +113,7 @@ async function attempt(
     record?.backedUp(seconds(), bytesOf(manifest));
     record?.backupsAre(takenAt, everyMs);
     log.info("action", `snapshot ${manifest.id} is in ${store.url}`, describe(manifest));
-    await prune(store, await readCatalogue(store, signal), options.retention, log, signal);
+    await tidy(options);
     return { newestAt: takenAt, failures: 0, failedAt: 0 };
   } catch (thrown) {
     if (signal.aborted) return past;
@@ -120,6 +121,21 @@ async function attempt(
     const said = isRekindleError(thrown) ? explain(thrown) : messageOf(thrown);
     log.error("error", said, { report: "BackupFailed" });
     return { ...past, failures: past.failures + 1, failedAt: Date.now() };
+  }
+}
+
+/** The snapshot is there, whatever becomes of the old ones. */
+export async function tidy({
+  store,
+  retention,
+  log,
+  signal,
+}: Pick<ResidentOptions, "store" | "retention" | "log" | "signal">): Promise<void> {
+  try {
+    await prune(store, await readCatalogue(store, signal), retention, log, signal);
+  } catch (thrown) {
+    const said = isRekindleError(thrown) ? explain(thrown) : messageOf(thrown);
+    if (!signal.aborted) log.warn("error", `old snapshots stay: ${said}`);
   }
 }
 

@@ -94,7 +94,7 @@ test("of a set the beta is read, whichever node is named, and Sentinel and statu
 });
 
 test("a cluster: one copy of each shard from its beta, with the slot table; none while a slot is on its way", async () => {
-  await using cluster = createNodes(24_620, 6);
+  await using cluster = createNodes(21_800, 6); // Their bus ports lie below those that connections are given.
   const store = openFolder();
   const config = join(cluster.root, "redis.conf");
   writeFileSync(config, "enable-debug-command yes\nrepl-diskless-sync-delay 0\n");
