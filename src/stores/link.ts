@@ -57,12 +57,12 @@ export function createLink(
   const persistence = (signal: AbortSignal | undefined): Persistence => ({
     patienceMs,
     signal,
-    canPass: (thrown) => !isRekindleError(thrown) && canPass(see(thrown)),
+    canPass: (thrown) => !isOwn(thrown) && canPass(see(thrown)),
   });
   const explain = (thrown: unknown, name: string, signal: AbortSignal | undefined): unknown =>
     signal?.aborted
       ? signal.reason
-      : isRekindleError(thrown)
+      : isOwn(thrown)
         ? thrown
         : explainTrouble(see(thrown), { ...words, endpoint: settings.storeEndpoint }, name);
 
@@ -85,3 +85,11 @@ export function createLink(
     },
   };
 }
+
+/** Said already, or a defect of ours: what a store or its client throws has a code, a cause, or is a plain error. */
+const isOwn = (thrown: unknown): boolean =>
+  isRekindleError(thrown) ||
+  ((thrown instanceof TypeError || thrown instanceof ReferenceError) &&
+    thrown.cause === undefined &&
+    !("$metadata" in thrown) &&
+    !("code" in thrown));

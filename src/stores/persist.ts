@@ -12,7 +12,7 @@ export interface Persistence {
 }
 
 /** What an attempt is that got no answer. */
-export class Late extends Error {
+class Late extends Error {
   readonly code = "ETIMEDOUT";
 }
 

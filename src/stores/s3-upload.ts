@@ -145,7 +145,11 @@ async function checkSize(
   bytes: number,
   abortSignal: AbortSignal,
 ): Promise<string> {
-  const head = await client.send(new HeadObjectCommand({ Bucket, Key }), { abortSignal });
+  const head = await client
+    .send(new HeadObjectCommand({ Bucket, Key }), { abortSignal })
+    .catch((thrown: Error) => {
+      throw thrown.name === "NotFound" ? new Damaged("it is not there") : thrown;
+    });
   if (head.ContentLength !== bytes) throw new Damaged("the sizes differ");
   return head.ETag ?? "";
 }

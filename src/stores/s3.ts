@@ -70,6 +70,7 @@ export function createS3Store(place: BucketPlace, settings: Partial<StoreSetting
         const Range = offset > 0 ? `bytes=${offset}-` : undefined;
         const get = new GetObjectCommand({ Bucket, Key, Range, IfMatch });
         const { Body, ContentLength = 0, ETag } = await client.send(get, { abortSignal });
+        if (ETag === undefined) throw new Error("this is no file");
         IfMatch = ETag;
         const body = Body as Readable;
         return { body, bytes: offset + ContentLength, close: () => body.destroy() };
@@ -81,7 +82,12 @@ export function createS3Store(place: BucketPlace, settings: Partial<StoreSetting
       do {
         const request = { Bucket, Prefix: prefix + begin, ContinuationToken };
         const list = new ListObjectsV2Command(request);
-        const page = await send((abortSignal) => client.send(list, { abortSignal }), signal);
+        const page = await send(async (abortSignal) => {
+          const answer = await client.send(list, { abortSignal });
+          // A page of somebody in between would else be an empty list.
+          if (answer.Name === undefined) throw new Error("this is no list");
+          return answer;
+        }, signal);
         for (const { Key = "", Size = 0, LastModified = new Date(0) } of page.Contents ?? []) {
           const name = Key.slice(prefix.length);
           if (isName(name)) yield { name, bytes: Size, writtenAt: LastModified };

@@ -24,6 +24,8 @@ export type Fault =
   | "lose answer"
   | "flip a bit"
   | "hang"
+  /** As where a network wants one to log in first. */
+  | "portal"
   | "reset"
   | { readonly bytesASecond: number };
 
@@ -64,6 +66,12 @@ async function carry(
   fault: Fault,
 ): Promise<void> {
   if (fault === "hang") return;
+  if (fault === "portal") {
+    request.resume();
+    await new Promise((resolve) => request.once("end", resolve));
+    response.writeHead(200, { "content-type": "text/html" }).end("<html>Welcome<p></html>");
+    return;
+  }
   if (fault === "reset") {
     request.socket.resetAndDestroy();
     return;
