@@ -47,7 +47,8 @@ const lookMs = 10_000;
 export async function keepBackingUp(options: ResidentOptions): Promise<void> {
   const { everyMs, signal, bell, log, finder, continuous, record } = options;
   let past: Past = { newestAt: undefined, failures: 0, failedAt: 0 };
-  let [isKnown, wasOurTurn] = [false, true];
+  let isKnown = false;
+  const turn = createTurn();
   const dueAt = (): number => {
     const newestAt = continuous?.needsSnapshot ? undefined : past.newestAt;
     return nextSnapshotAt({ ...past, newestAt }, everyMs);
@@ -55,15 +56,17 @@ export async function keepBackingUp(options: ResidentOptions): Promise<void> {
   while (!signal.aborted) {
     const isWanted = bell.take();
     const sight = await finder.look();
-    const isOurTurn = isWanted || (await options.isOurTurn(sight));
-    if (isOurTurn !== wasOurTurn)
-      log.info("decided", isOurTurn ? "snapshots are our turn" : "snapshots are another's turn");
-    wasOurTurn = isOurTurn;
+    const wasOurTurn = turn.isOurs ?? true;
+    turn.look(await options.isOurTurn(sight));
+    const isOurTurn = isWanted || turn.isOurs;
+    if (turn.isOurs !== wasOurTurn)
+      log.info("decided", turn.isOurs ? "snapshots are our turn" : "snapshots are another's turn");
     if (isOurTurn) continuous?.compare(sight);
     else await continuous?.stop();
     record?.streamedUntil(continuous?.storedAtMs);
     // What the store holds is asked before each snapshot: somebody else may have taken one.
-    if (isOurTurn && (!isKnown || isWanted || dueAt() <= Date.now()))
+    const isFirst = !isKnown && past.failures === 0;
+    if (isOurTurn && (isFirst || isWanted || dueAt() <= Date.now()))
       past = await attempt(past, options, (newestAt) => {
         isKnown = true;
         past = { ...past, newestAt };
@@ -73,6 +76,20 @@ export async function keepBackingUp(options: ResidentOptions): Promise<void> {
     await bell.within(Math.min(lookMs, Math.max(0, waitMs)), signal);
   }
   await continuous?.stop();
+}
+
+/** It changes when it was seen twice: a beta that is out of sync for a moment, as after a failover, takes no part from anybody. */
+function createTurn() {
+  let [isOurs, before]: (boolean | undefined)[] = [];
+  return {
+    get isOurs() {
+      return isOurs;
+    },
+    look(isIt: boolean): void {
+      if (isOurs === undefined || isIt === before) isOurs = isIt;
+      before = isIt;
+    },
+  };
 }
 
 /**
@@ -96,7 +113,7 @@ async function attempt(
     record?.backedUp(seconds(), bytesOf(manifest));
     record?.backupsAre(takenAt, everyMs);
     log.info("action", `snapshot ${manifest.id} is in ${store.url}`, describe(manifest));
-    await prune(store, await readCatalogue(store, signal), options.retention, log, signal);
+    await tidy(options);
     return { newestAt: takenAt, failures: 0, failedAt: 0 };
   } catch (thrown) {
     if (signal.aborted) return past;
@@ -104,6 +121,21 @@ async function attempt(
     const said = isRekindleError(thrown) ? explain(thrown) : messageOf(thrown);
     log.error("error", said, { report: "BackupFailed" });
     return { ...past, failures: past.failures + 1, failedAt: Date.now() };
+  }
+}
+
+/** The snapshot is there, whatever becomes of the old ones. */
+export async function tidy({
+  store,
+  retention,
+  log,
+  signal,
+}: Pick<ResidentOptions, "store" | "retention" | "log" | "signal">): Promise<void> {
+  try {
+    await prune(store, await readCatalogue(store, signal), retention, log, signal);
+  } catch (thrown) {
+    const said = isRekindleError(thrown) ? explain(thrown) : messageOf(thrown);
+    if (!signal.aborted) log.warn("error", `old snapshots stay: ${said}`);
   }
 }
 

@@ -116,7 +116,7 @@ export async function decideDestiny(options: BootOptions): Promise<Destiny> {
       if (!isSelfTold) await options.onSelf(peers.self.address);
       isSelfTold = true;
       const self = { ...readSelf(peers, files, log), restored: slotsOf(restorer?.ready) };
-      isBlank = self.table === undefined && self.data === "none";
+      isBlank = self.table === undefined && self.data === "none" && !self.unreadSnapshot;
       if (restorer && room === undefined)
         room = await openWaitingRoom(self.address, connect, () => ({
           isBlank,

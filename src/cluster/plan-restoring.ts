@@ -85,16 +85,21 @@ function findConflict(observation: Observation, topology: Topology): Plan | unde
   return undefined;
 }
 
-/** Whoever has not said what it has may have the data. Given up as any silent node is, if there are enough without it. */
+/**
+ * Whoever has not said what it has may have the data. A silent one is given up as in any founding, if there are enough without it;
+ * a pod that gets its volume back is not.
+ */
 function awaitKnown(
   { policy, unchangedMs, peers }: Observation,
-  topology: Topology,
+  { silent, unaddressed }: Topology,
 ): Plan | undefined {
-  const unknown = topology.silent.filter(({ seen }) => !isWaitingBlank(seen));
-  const known = peers.length - topology.unaddressed.length - unknown.length + 1;
-  if (unknown.length === 0) return undefined;
-  if (known >= policy.nodes && unchangedMs >= policy.peerWaitMs) return undefined;
-  const names = unknown.map(({ name }) => name).join(", ");
+  const unknown = silent.filter(({ seen }) => !isWaitingBlank(seen));
+  const holders = unaddressed.filter(({ pod }) => pod?.mayHoldData);
+  if (unknown.length + holders.length === 0) return undefined;
+  const known = peers.length - unaddressed.length - unknown.length + 1;
+  if (holders.length === 0 && known >= policy.nodes && unchangedMs >= policy.peerWaitMs)
+    return undefined;
+  const names = [...unknown, ...holders].map(({ name }) => name).join(", ");
   return { kind: "wait", reason: `whether they have the data is not known of ${names}` };
 }
 

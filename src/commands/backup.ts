@@ -1,7 +1,7 @@
 /**
  * `rekindle backup`: takes a snapshot, or goes on taking them.
  */
-import { bytesOf, describe } from "../backup/resident.ts";
+import { bytesOf, describe, tidy } from "../backup/resident.ts";
 import { backupDescriptions } from "../backup/settings.ts";
 import { renderProgress } from "../backup/show-progress.ts";
 import { takeSnapshot } from "../backup/take-snapshot.ts";
@@ -11,9 +11,7 @@ import { createLog } from "../log.ts";
 import { openRecord } from "../metrics/record.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
 import { type Flags, optionalText, readSettings, type Settings } from "../settings.ts";
-import { readCatalogue } from "../snapshots/catalogue.ts";
 import type { Manifest } from "../snapshots/manifest.ts";
-import { prune } from "../snapshots/prune.ts";
 import { retentionOf } from "../snapshots/settings.ts";
 import { openLiveView, openTerminal } from "../status/terminal.ts";
 import { formatBytes } from "../status/words.ts";
@@ -63,11 +61,15 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
     }
     const manifest = await backUpOnce(place, stop.signal, isDrawn, environment);
     record?.backedUp(secondsOf(manifest), bytesOf(manifest));
+    record?.backupsAre(Date.parse(manifest.startedAt));
     if (isDrawn) terminal.write(`${summarize(manifest, url)}\n`);
     else log.info("action", `snapshot ${manifest.id} is in ${url}`, describe(manifest));
     return exitCodes.done;
   } catch (thrown) {
-    if (!stop.signal.aborted) throw thrown;
+    if (!stop.signal.aborted) {
+      record?.backedUp(performance.now() / 1_000, undefined);
+      throw thrown;
+    }
     log.warn("error", "stopped: there is no snapshot");
     return stop.signal.reason === "SIGINT" ? 130 : 143;
   } finally {
@@ -109,7 +111,7 @@ function backUpOnce(
     const taken = await takeSnapshot({ store, finder, connect, log, signal, onProgress }).finally(
       view.end,
     );
-    await prune(store, await readCatalogue(store, signal), retentionOf(settings), log, signal);
+    await tidy({ store, log, signal, retention: retentionOf(settings) });
     return taken;
   });
 }

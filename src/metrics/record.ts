@@ -29,8 +29,8 @@ export interface Recorder {
   healed(seconds: number): void;
   /** @param bytes undefined where there is no snapshot. */
   backedUp(seconds: number, bytes: number | undefined): void;
-  /** The newest snapshot in the store, in milliseconds since 1970, and how often there is to be one. */
-  backupsAre(newestAt: number | undefined, everyMs: number): void;
+  /** The newest snapshot in the store, in milliseconds since 1970, and how often there is to be one, where that is known. */
+  backupsAre(newestAt: number | undefined, everyMs?: number): void;
   /** Everything that was written until then is stored, in milliseconds since 1970; undefined where nothing is kept between snapshots. */
   streamedUntil(ms: number | undefined): void;
   /** Whether something of this name was reported by this process. */
@@ -112,7 +112,7 @@ export function openRecord(dir: string, verb: string, log: Log): Recorder {
         for (const part of ["sum", "count"])
           add(`rekindle_backup_duration_seconds_${part}`, { outcome }, 0);
       set("rekindle_backup_last_success_timestamp_seconds", {}, (newestAt ?? 0) / 1_000);
-      set("rekindle_backup_interval_seconds", {}, everyMs / 1_000);
+      if (everyMs !== undefined) set("rekindle_backup_interval_seconds", {}, everyMs / 1_000);
       save();
     },
     streamedUntil(ms) {

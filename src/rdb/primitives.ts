@@ -87,6 +87,8 @@ export function decodeString(bytes: Buffer, at: number, end: number): Buffer {
 
 /** LZF: a byte below 32 says how many plain bytes follow, any other how long a copy is and from how far back. */
 function decompress(packed: Buffer, size: number): Buffer {
+  // Three bytes make 264 at most.
+  if (size > packed.length * 100) throw new MalformedError("a compressed string is damaged");
   const plain = Buffer.alloc(size);
   let [from, to] = [0, 0];
   while (from < packed.length) {
@@ -99,7 +101,7 @@ function decompress(packed: Buffer, size: number): Buffer {
     let count = control >> 5;
     if (count === 7) count += packed[from++] ?? 0;
     let back = to - ((control & 0x1f) << 8) - (packed[from++] ?? 0) - 1;
-    if (back < 0 || to + count + 2 > size)
+    if (!(back >= 0 && to + count + 2 <= size))
       throw new MalformedError("a compressed string is damaged");
     // Byte by byte: the copy may reach into itself.
     for (let left = count + 2; left > 0; left--) plain[to++] = plain[back++] as number;

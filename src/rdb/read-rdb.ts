@@ -49,6 +49,9 @@ export function createRdbReader(where: string, visitor: RdbVisitor): RdbReader {
   const cursor: Cursor = { next: 0, value: 0 };
   let format: Format | undefined;
   let rest: Buffer = Buffer.alloc(0);
+  /** What came after it and was not looked at yet. */
+  let waiting: Buffer[] = [];
+  let waitingBytes = 0;
   /** Of the first byte of what is being read, in the file. */
   let offset = 0;
   let records = 0;
@@ -209,16 +212,28 @@ export function createRdbReader(where: string, visitor: RdbVisitor): RdbReader {
     return at;
   }
 
+  function readWaiting(): void {
+    const [only, ...more] = rest.length > 0 ? [rest, ...waiting] : waiting;
+    const bytes = only && more.length > 0 ? Buffer.concat([only, ...more]) : (only ?? rest);
+    waiting = [];
+    waitingBytes = 0;
+    const at = read(bytes);
+    offset += at;
+    rest = bytes.subarray(at);
+    if (state === "ended" && rest.length > checksumBytes)
+      throw refuse("something follows its end", 0);
+    if (rest.length > longestHead) throw refuse("a key or a field without an end", 0);
+  }
+
   return {
     push(chunk) {
-      const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-      const at = read(bytes);
-      offset += at;
-      rest = bytes.subarray(at);
-      if (state === "ended" && rest.length > checksumBytes)
-        throw refuse("something follows its end", 0);
+      waiting.push(chunk);
+      waitingBytes += chunk.length;
+      // What is long is looked at again only when there is twice as much of it.
+      if (rest.length < longHead || waitingBytes >= rest.length) readWaiting();
     },
     end() {
+      readWaiting();
       if (state !== "ended" || rest.length !== checksumBytes)
         throw new RekindleError(
           "refused",
@@ -235,6 +250,9 @@ export function createRdbReader(where: string, visitor: RdbVisitor): RdbReader {
 }
 
 const checksumBytes = 8;
+/** Values may be of any size; what must be known at once may not. */
+const longestHead = 512 * 1024 * 1024;
+const longHead = 64 * 1024;
 
 function describeUnknown(type: number): string {
   if (type === moduleWithoutLength)

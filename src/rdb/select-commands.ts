@@ -3,6 +3,7 @@
  */
 import { placeOf } from "./first-key.ts";
 import { type Annotation, type LoggedCommand, readCommands } from "./read-commands.ts";
+import { otherDatabase } from "./select-slots.ts";
 import { type SlotSet, slotOf } from "./slots.ts";
 
 export interface CommandSource {
@@ -17,6 +18,8 @@ export interface CommandSource {
   readonly isPlain: boolean;
   /** One of several shards: emptying it must not empty the others. */
   readonly isOneOfMany: boolean;
+  /** As `RdbSource` has it. */
+  readonly isForCluster?: boolean;
 }
 
 export interface Followed {
@@ -40,6 +43,8 @@ export async function* selectCommands(
 
   function* follow({ bytes, words }: LoggedCommand): Generator<Instruction> {
     const name = nameOf(words);
+    if (source.isForCluster && name === "SELECT" && String(words[1]) !== "0")
+      throw otherDatabase(source.name, Number(words[1]));
     if (name === "MULTI") transaction = [copyOf(bytes)];
     else if (name === "EXEC") {
       if (isWholeVoid) yield "begin anew";

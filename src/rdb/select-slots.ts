@@ -14,6 +14,8 @@ export interface RdbSource {
   readonly content: AsyncIterable<Uint8Array>;
   /** Undefined: all. */
   readonly slots: SlotSet | undefined;
+  /** It is of a server alone and goes to a cluster, whose servers have one database only. */
+  readonly isForCluster?: boolean;
 }
 
 export interface Selected {
@@ -57,6 +59,7 @@ export async function* selectSlots(
         output.append(bytes);
       },
       database(found) {
+        if (source.isForCluster && found > 0) throw otherDatabase(source.name, found);
         database = found;
       },
       key(bytes, from, to) {
@@ -83,6 +86,11 @@ export async function* selectSlots(
 }
 
 const footer = Buffer.from([opcodes.end, 0, 0, 0, 0, 0, 0, 0, 0]);
+
+export const otherDatabase = (name: string, database: number): RekindleError =>
+  new RekindleError("refused", `${name} has keys in database ${database}, and a cluster has one`, {
+    hint: "restore it into a server that is not one of a cluster",
+  });
 
 const isOfAnotherStream = (name: Buffer): boolean => name.toString("latin1").startsWith("repl-");
 

@@ -167,4 +167,4 @@ const noRoom = (dir: string, why: unknown): RekindleError =>
     cause: why,
   });
 
-export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;

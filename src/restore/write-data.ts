@@ -10,6 +10,7 @@ import { type Selected, selectSlots } from "../rdb/select-slots.ts";
 import { headerBytes, readHeader } from "../rdb/versions.ts";
 import { nameSegment } from "../snapshots/manifest.ts";
 import type { Store } from "../stores/store.ts";
+import { sweeping } from "../stores/sweep.ts";
 import type { Part, Source } from "./types.ts";
 import { readVerified } from "./verified.ts";
 
@@ -60,6 +61,7 @@ export async function writeStreams(
       untilSeconds,
       isPlain,
       isOneOfMany: parts.length > 1,
+      isForCluster: isForCluster(source, part),
     };
     for await (const instruction of selectCommands(from, stream)) {
       if (instruction === "begin anew") {
@@ -84,7 +86,7 @@ async function* readSegments(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
   for (const segment of segments) {
-    for await (const chunk of store.read(nameSegment(segment), signal)) {
+    for await (const chunk of sweeping(store.read(nameSegment(segment), signal))) {
       onBytes(chunk.byteLength);
       yield chunk;
     }
@@ -109,14 +111,18 @@ export async function writeRdb(
             name: `${store.url}: ${part.shard.file} of ${manifest.id}`,
             content: contentOf(part),
             slots: part.slots,
+            isForCluster: isForCluster(source, part),
           })),
           counts,
         );
   await using file = await open(path, "w", 0o600);
-  for await (const chunk of content) await writeAll(file, chunk);
+  for await (const chunk of sweeping(content)) await writeAll(file, chunk);
   await file.sync();
   return counts;
 }
+
+const isForCluster = ({ manifest }: Source, { slots }: Part): boolean =>
+  manifest.topology !== "cluster" && slots !== undefined;
 
 /** As it is, if it is an RDB file. */
 async function* withHeader(

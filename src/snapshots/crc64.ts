@@ -47,18 +47,16 @@ export function createCrc64(): Crc64 {
   let [l, h] = [0, 0];
   return {
     update(bytes) {
-      const byte = (at: number): number => bytes[at] as number;
-      const word = (at: number): number =>
-        byte(at) | (byte(at + 1) << 8) | (byte(at + 2) << 16) | (byte(at + 3) << 24);
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
       let at = 0;
       for (const end = bytes.length - 7; at < end; at += 8) {
-        const a = l ^ word(at);
-        const b = h ^ word(at + 4);
+        const a = l ^ view.getInt32(at, true);
+        const b = h ^ view.getInt32(at + 4, true);
         l = mix(low, a, b);
         h = mix(high, a, b);
       }
       for (; at < bytes.length; at++) {
-        const n = (l ^ byte(at)) & 255;
+        const n = (l ^ view.getUint8(at)) & 255;
         l = ((l >>> 8) | (h << 24)) ^ (low[n] as number);
         h = (h >>> 8) ^ (high[n] as number);
       }

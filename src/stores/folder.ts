@@ -25,9 +25,9 @@ export function createFolderStore(root: string, url: string): Store {
 
   return {
     url,
-    async write(name, content, signal) {
+    async write(name, content) {
       try {
-        await writeDurably(root, pathOf(name), content, signal);
+        await writeDurably(root, pathOf(name), content);
       } catch (thrown) {
         throw explain(thrown);
       }

@@ -10,7 +10,14 @@ import { RekindleError } from "../errors.ts";
 import { Answered } from "./gcs-errors.ts";
 import type { Persist } from "./link.ts";
 import { cutIntoParts, type Part, sendParts } from "./parts.ts";
-import { sweeping } from "./sweep.ts";
+import { put } from "./put.ts";
+
+interface Session {
+  /** A secret: whoever knows it may go on with the upload. */
+  readonly address: string;
+  /** The store's. */
+  readonly url: string;
+}
 
 /** What the store knows of a file. */
 interface Stored {
@@ -30,13 +37,17 @@ export async function uploadToGcs(
 ): Promise<void> {
   const md5 = createHash("md5");
   let bytes = 0;
-  let session: string | undefined;
+  let session: Session | undefined;
   let stored: Stored | undefined;
-  await sendParts(cutIntoParts(sweeping(content)), async (part) => {
+  await sendParts(cutIntoParts(content), async (part) => {
     md5.update(part.bytes);
     bytes += part.bytes.length;
-    session ??= await persist(async () => (await file.createResumableUpload({ metadata }))[0]);
-    stored = await sendPart(session, part, persist, url);
+    session ??= await persist(async () => {
+      const [address] = await file.createResumableUpload({ metadata });
+      if (!URL.canParse(address)) throw new Error("this is no session");
+      return { address, url };
+    });
+    stored = await sendPart(session, part, persist);
   });
   if (Number(stored?.size) === bytes && stored?.md5Hash === md5.digest("base64")) return;
   // Where even this fails, no manifest will name it.
@@ -48,10 +59,9 @@ export async function uploadToGcs(
 
 /** @returns what the store knows of the file, once that is whole. */
 async function sendPart(
-  session: string,
+  session: Session,
   { bytes, offset, isLast }: Part,
   persist: Persist,
-  url: string,
 ): Promise<Stored | undefined> {
   const end = offset + bytes.length;
   const total = isLast ? end : "*";
@@ -60,16 +70,15 @@ async function sendPart(
 
   async function attempt(signal: AbortSignal): Promise<Progress> {
     if (mustAsk) {
-      const progress = await put(session, `bytes */${total}`, undefined, signal);
+      const progress = await putRange(session, `bytes */${total}`, Buffer.alloc(0), signal);
       if ("whole" in progress) return progress;
       from = progress.persisted;
     }
-    if (from < offset)
-      throw new RekindleError("tryAgain", `${url}: the store has lost a part of the upload`);
+    if (from < offset) throw lost(session);
     if (from === end && !isLast) return { persisted: from };
     mustAsk = true;
     const range = from === end ? `bytes */${total}` : `bytes ${from}-${end - 1}/${total}`;
-    const progress = await put(session, range, bytes.subarray(from - offset), signal);
+    const progress = await putRange(session, range, bytes.subarray(from - offset), signal);
     // It may keep less than it was sent; with nothing it counts as an answer that was lost.
     if ("persisted" in progress && progress.persisted <= from) throw new Answered(503);
     mustAsk = false;
@@ -83,27 +92,22 @@ async function sendPart(
   }
 }
 
-/** A session's address is a secret: it is never told. */
-async function put(
-  session: string,
+async function putRange(
+  session: Session,
   range: string,
-  body: Buffer | undefined,
+  bytes: Buffer,
   signal: AbortSignal,
 ): Promise<Progress> {
-  const headers = { "content-range": range };
-  const answer = await fetch(session, {
-    method: "PUT",
-    headers,
-    body: body ?? Buffer.alloc(0),
-    signal,
-    redirect: "manual", // 308 is "go on" here.
-  });
-  if (answer.status === 308) {
-    await answer.arrayBuffer();
-    const last = /-(\d+)$/.exec(answer.headers.get("range") ?? "")?.[1];
+  const wanted = { "content-range": range };
+  const { status, headers, body } = await put(session.address, wanted, bytes, signal);
+  if (status === 308) {
+    const last = /-(\d+)$/.exec(headers.range ?? "")?.[1];
     return { persisted: last === undefined ? 0 : Number(last) + 1 };
   }
-  if (answer.ok) return { whole: (await answer.json()) as Stored };
-  await answer.arrayBuffer();
-  throw new Answered(answer.status);
+  if (status === 404 || status === 410) throw lost(session);
+  if (status < 200 || status > 299) throw new Answered(status);
+  return { whole: JSON.parse(body) as Stored };
 }
+
+const lost = ({ url }: Session) =>
+  new RekindleError("tryAgain", `${url}: the store has lost an upload that was under way`);

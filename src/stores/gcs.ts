@@ -56,7 +56,7 @@ export function createGcsStore(place: BucketPlace, settings: Partial<StoreSettin
       let query: object | null = { prefix: prefix + begin, maxResults: 1_000, autoPaginate: false };
       while (query !== null) {
         const asked: object = query;
-        const [files, next] = await link.persist(() => bucket.getFiles(asked), "", { signal });
+        const [files, next] = await link.persist(() => listOnce(bucket, asked), "", { signal });
         for (const { name: key, metadata } of files) {
           const name = key.slice(prefix.length);
           const writtenAt = new Date(metadata.updated ?? 0);
@@ -82,11 +82,17 @@ export function createGcsStore(place: BucketPlace, settings: Partial<StoreSettin
   };
 }
 
-const versionOf = (key: string, { generation, size }: FileMetadata): Version => ({
-  key,
-  generation: String(generation),
-  bytes: Number(size),
-});
+function versionOf(key: string, { generation, size }: FileMetadata): Version {
+  if (generation === undefined || size === undefined) throw new Error("this is no file's metadata");
+  return { key, generation: String(generation), bytes: Number(size) };
+}
+
+async function listOnce(bucket: Bucket, query: object) {
+  const [files, next, answer] = await bucket.getFiles(query);
+  // A page of somebody in between would else be an empty list.
+  if ((answer as { kind?: string }).kind !== "storage#objects") throw new Error("this is no list");
+  return [files, next] as const;
+}
 
 function openBucket(name: string, settings: Partial<StoreSettings>, timeout: number): Bucket {
   const { storeEndpoint } = settings;

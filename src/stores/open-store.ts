@@ -2,12 +2,14 @@
  * Opens the store that a URL names. What a kind of store needs is loaded only when it is used.
  */
 import { isSea } from "node:sea";
+import { RekindleError } from "../errors.ts";
 import { loadAsset } from "../load-asset.ts";
-import { encryptStore } from "./encrypted.ts";
+import { abortable } from "./abortable.ts";
 import { readEncryptionKey } from "./encryption-key.ts";
 import { createFolderStore } from "./folder.ts";
 import type { StoreSettings } from "./settings.ts";
 import type { Store } from "./store.ts";
+import { sweeping } from "./sweep.ts";
 import { parseStoreUrl, type StorePlace } from "./url.ts";
 
 /**
@@ -22,12 +24,23 @@ export async function openStore(
   const place = parseStoreUrl(url);
   const key = settings.encryptionKeyFile && readEncryptionKey(settings.encryptionKeyFile);
   const store = await openPlace(place, settings);
-  return key ? encryptStore(store, key) : store;
+  return guard(key ? (await import("./encrypted.ts")).encryptStore(store, key) : store);
 }
+
+/** What streams through ends with its signal, whatever its source does, and is swept out of memory. */
+const guard = (store: Store): Store => ({
+  ...store,
+  write: (name, content, signal) => store.write(name, sweeping(abortable(content, signal)), signal),
+  read: (name, signal) => sweeping(store.read(name, signal)),
+});
 
 async function openPlace(place: StorePlace, settings: Partial<StoreSettings>): Promise<Store> {
   switch (place.kind) {
     case "folder":
+      if (settings.storeEncryption !== undefined)
+        throw new RekindleError("configuration", `${place.url}: a folder encrypts nothing`, {
+          hint: "leave out --store-encryption, or use --encryption-key-file",
+        });
       return createFolderStore(place.path, place.url);
     case "s3":
       return (await loadS3()).createS3Store(place, settings);

@@ -12,7 +12,7 @@ export interface Persistence {
 }
 
 /** What an attempt is that got no answer. */
-export class Late extends Error {
+class Late extends Error {
   readonly code = "ETIMEDOUT";
 }
 
@@ -28,7 +28,8 @@ export function persist<T>(
     maxTimeout: 5_000,
     factor: 2,
     randomize: true,
-    maxRetryTime: patienceMs,
+    // What takes long has a second attempt, too.
+    maxRetryTime: patienceMs + attemptMs,
     shouldRetry: ({ error }) => canPass(error),
     ...(signal && { signal }),
   });

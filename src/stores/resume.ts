@@ -25,6 +25,7 @@ export async function* readOn(
   let [offset, breaks, progressAtMs] = [0, 0, performance.now()];
   for (;;) {
     const opened = await persist((own) => open(offset, own), persistence, idleMs);
+    let failure: unknown = new Error("the answer is too short");
     try {
       const chunks = opened.body[Symbol.asyncIterator]();
       for (;;) {
@@ -36,11 +37,12 @@ export async function* readOn(
         progressAtMs = performance.now();
       }
     } catch (thrown) {
-      if (!canPass(thrown) || performance.now() - progressAtMs > patienceMs) throw thrown;
+      failure = thrown;
     } finally {
       opened.close();
     }
     if (offset >= opened.bytes) return;
+    if (!canPass(failure) || performance.now() - progressAtMs > patienceMs) throw failure;
     await pause(Math.min(5_000, 100 * 2 ** breaks++) * (1 + Math.random()), undefined, {
       ...(signal && { signal }),
     });

@@ -18,6 +18,8 @@ const troubles: Readonly<Record<string, Trouble>> = {
   NoSuchBucket: "no bucket",
   InvalidBucketName: "no bucket",
   NoSuchKey: "no file",
+  // Somebody else has ended the upload; a retry of the whole is up to who writes.
+  NoSuchUpload: "away",
   QuotaExceeded: "full",
   StorageFull: "full",
   XMinioStorageFull: "full",

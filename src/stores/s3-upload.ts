@@ -23,7 +23,6 @@ import {
 import { RekindleError } from "../errors.ts";
 import type { Persist } from "./link.ts";
 import { cutIntoParts, fileBytesMax, type Part, sendParts } from "./parts.ts";
-import { sweeping } from "./sweep.ts";
 
 export type Target = Pick<
   PutObjectCommandInput,
@@ -35,6 +34,9 @@ class Damaged extends Error {
   override readonly name = "BadDigest";
 }
 
+/** Putting many parts together may take a store minutes: as long as moving so much. */
+const completedAsBytes = 32 * 1024 * 1024;
+
 export async function upload(
   client: S3Client,
   target: Target,
@@ -43,7 +45,7 @@ export async function upload(
 ): Promise<void> {
   const many = createMultipart(client, target, persist);
   try {
-    await sendParts(cutIntoParts(sweeping(content)), async (part, index) => {
+    await sendParts(cutIntoParts(content), async (part, index) => {
       if (part.isLast && index === 0) await putWhole(client, target, part, persist);
       else await many.send(part, index + 1);
     });
@@ -80,7 +82,7 @@ function createMultipart(client: S3Client, target: Target, persist: Persist) {
         // An earlier attempt may have done it, its answer lost. What is there tells.
         if ((thrown as Error).name !== "NoSuchUpload") throw thrown;
       }
-    }, bytes);
+    }, completedAsBytes);
     const ofParts = createHash("md5").update(Buffer.concat(md5s)).digest("hex");
     try {
       await persist(async (signal) => {
@@ -143,7 +145,11 @@ async function checkSize(
   bytes: number,
   abortSignal: AbortSignal,
 ): Promise<string> {
-  const head = await client.send(new HeadObjectCommand({ Bucket, Key }), { abortSignal });
+  const head = await client
+    .send(new HeadObjectCommand({ Bucket, Key }), { abortSignal })
+    .catch((thrown: Error) => {
+      throw thrown.name === "NotFound" ? new Damaged("it is not there") : thrown;
+    });
   if (head.ContentLength !== bytes) throw new Damaged("the sizes differ");
   return head.ETag ?? "";
 }

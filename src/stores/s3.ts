@@ -15,6 +15,7 @@ import {
   S3Client,
   S3ServiceException,
 } from "@aws-sdk/client-s3";
+import { RekindleError } from "../errors.ts";
 import { createLink } from "./link.ts";
 import { checkName, isName } from "./names.ts";
 import type { Opened } from "./resume.ts";
@@ -34,6 +35,7 @@ export function createS3Store(place: BucketPlace, settings: Partial<StoreSetting
     rights:
       "allow s3:GetObject, PutObject, DeleteObject, AbortMultipartUpload, ListBucket and ListBucketMultipartUploads",
   });
+  const how = howToStore(settings);
   const client = createClient(settings, link.idleMs);
   const keyOf = (name: string): string => {
     checkName(name);
@@ -56,7 +58,7 @@ export function createS3Store(place: BucketPlace, settings: Partial<StoreSetting
   return {
     url,
     async write(name, content, signal) {
-      const target = { Bucket, Key: keyOf(name), ...storedAs(settings) };
+      const target = { Bucket, Key: keyOf(name), ...how };
       await upload(client, target, content, (request, bytes) =>
         link.persist(request, name, { bytes, signal }),
       );
@@ -68,6 +70,7 @@ export function createS3Store(place: BucketPlace, settings: Partial<StoreSetting
         const Range = offset > 0 ? `bytes=${offset}-` : undefined;
         const get = new GetObjectCommand({ Bucket, Key, Range, IfMatch });
         const { Body, ContentLength = 0, ETag } = await client.send(get, { abortSignal });
+        if (ETag === undefined) throw new Error("this is no file");
         IfMatch = ETag;
         const body = Body as Readable;
         return { body, bytes: offset + ContentLength, close: () => body.destroy() };
@@ -79,7 +82,12 @@ export function createS3Store(place: BucketPlace, settings: Partial<StoreSetting
       do {
         const request = { Bucket, Prefix: prefix + begin, ContinuationToken };
         const list = new ListObjectsV2Command(request);
-        const page = await send((abortSignal) => client.send(list, { abortSignal }), signal);
+        const page = await send(async (abortSignal) => {
+          const answer = await client.send(list, { abortSignal });
+          // A page of somebody in between would else be an empty list.
+          if (answer.Name === undefined) throw new Error("this is no list");
+          return answer;
+        }, signal);
         for (const { Key = "", Size = 0, LastModified = new Date(0) } of page.Contents ?? []) {
           const name = Key.slice(prefix.length);
           if (isName(name)) yield { name, bytes: Size, writtenAt: LastModified };
@@ -117,15 +125,20 @@ export function createS3Store(place: BucketPlace, settings: Partial<StoreSetting
 const refusal = (code = "") =>
   new S3ServiceException({ name: code, $fault: "client", $metadata: { httpStatusCode: 400 } });
 
-const storedAs = (settings: Partial<StoreSettings>): Omit<Target, "Bucket" | "Key"> => {
-  const { storeEncryption = "", storeClass } = settings;
-  const [, kms, key] = /^(aws:kms)(?::(.+))?$/.exec(storeEncryption) ?? [];
+/** @throws RekindleError for an encryption that S3 does not have. */
+function howToStore(settings: Partial<StoreSettings>): Omit<Target, "Bucket" | "Key"> {
+  const { storeEncryption: encryption, storeClass } = settings;
+  const [, aes, kms, key] = /^(?:(aes256)|(aws:kms)(?::(.+))?)$/i.exec(encryption ?? "") ?? [];
+  if (encryption !== undefined && aes === undefined && kms === undefined)
+    throw new RekindleError("configuration", `S3 has no encryption "${encryption}"`, {
+      hint: "set --store-encryption to aes256, aws:kms or aws:kms:KEY",
+    });
   return {
-    ServerSideEncryption: kms ? "aws:kms" : storeEncryption ? "AES256" : undefined,
+    ServerSideEncryption: kms ? "aws:kms" : aes ? "AES256" : undefined,
     SSEKMSKeyId: key,
     StorageClass: storeClass as Target["StorageClass"],
   };
-};
+}
 
 function createClient(settings: Partial<StoreSettings>, idleMs: number): S3Client {
   const client = new S3Client({
@@ -135,7 +148,7 @@ function createClient(settings: Partial<StoreSettings>, idleMs: number): S3Clien
     // A bucket in another region than the one given.
     followRegionRedirects: settings.storeEndpoint === undefined,
     maxAttempts: 1,
-    requestHandler: { connectionTimeout: Math.min(10_000, idleMs), socketTimeout: idleMs },
+    requestHandler: { connectionTimeout: Math.min(10_000, idleMs), socketTimeout: 0 },
     // Garage, Ceph, MinIO and others do not know all of the newest checksums.
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",

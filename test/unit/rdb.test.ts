@@ -127,6 +127,31 @@ test("what tells of another stream is left out, and functions come once", async 
   ).toBe(true);
 });
 
+test("whatever is damaged, it is one line, and never a defect", async () => {
+  const compressed = bytes(0, 0xc3, 4, 9, 0, "a", 0xc0, 0, string("value"));
+  const file = bytes(
+    header,
+    select(0),
+    ...known.map((type) => record(type, `key:${type}`)),
+    compressed,
+    end,
+  );
+  const slots = slotSet([[0, 8_000]]);
+  await fc.assert(
+    fc.asyncProperty(fc.nat(file.length - 1), fc.nat(255), async (at, value) => {
+      const damaged = Buffer.from(file);
+      damaged[at] = value;
+      const thrown = await run(damaged, [at], slots).then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
+      if (thrown !== undefined)
+        expect(thrown).toMatchObject({ name: "RekindleError", reason: "refused" });
+    }),
+    { numRuns: 3_000 },
+  );
+});
+
 test("what cannot be read is one line with the byte where it is", async () => {
   const refused = (...parts: readonly (number | string | Buffer)[]) =>
     expect(run(bytes(...parts))).rejects;
@@ -143,6 +168,19 @@ test("what cannot be read is one line with the byte where it is", async () => {
     "it is damaged at byte 0: it does not begin as an RDB file does",
   );
   await refused(header, end, "more").toThrow("something follows its end");
+});
+
+test("a cluster has one database: keys of another are refused, in files and in streams", async () => {
+  const slots = slotSet([[0, 16_383]]);
+  const content = (async function* () {
+    yield bytes(header, select(0), record(0, "a"), select(3), record(0, "b"), end);
+  })();
+  const selecting = selectSlots([{ name: "it", content, slots, isForCluster: true }]);
+  await expect(selecting.next()).rejects.toThrow("it has keys in database 3");
+  const text = logged("SELECT", "0") + logged("SELECT", "3");
+  await expect(follow(text, { slots, isForCluster: true })).rejects.toThrow(
+    "it has keys in database 3",
+  );
 });
 
 test("the slot is that of the tag, where there is one", () => {
@@ -180,6 +218,7 @@ const logged = (...words: readonly string[]): string =>
 async function follow(
   text: string,
   more: {
+    isForCluster?: boolean;
     slots?: Uint8Array;
     untilSeconds?: number;
     isPlain?: boolean;
@@ -203,6 +242,7 @@ async function follow(
     untilSeconds: more.untilSeconds,
     isPlain: more.isPlain === true,
     isOneOfMany: more.isOneOfMany === true,
+    isForCluster: more.isForCluster === true,
   };
   for await (const one of selectCommands(source, followed))
     kept = one === "begin anew" ? "" : kept + one;

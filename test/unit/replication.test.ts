@@ -323,3 +323,27 @@ test("a wrong password is refused at once, with what to change", () => {
   const other: WaitingEntrypoint = { state: "waiting", hostname: "h", disk: blank, claims: false };
   expect(decide(self(0), [denied, peer(2, other)]).kind).toBe("wait");
 });
+
+test("the first node of a set that has nothing restores before it leads, and nobody else does", () => {
+  const decide = (own: Self, peers: readonly PeerView[], snapshot: Observation["snapshot"]) =>
+    plan({
+      policy: { nodes: 3, peerWaitMs: 10_000 },
+      self: own,
+      peers,
+      sentinels: [],
+      unchangedMs: 0,
+      snapshot,
+    });
+  const others = [waiting(1), waiting(2)];
+  const first = self(0, blank, true);
+  expect(decide(self(0), others, "unknown").kind).toBe("claim");
+  expect(decide(first, others, "unknown").kind).toBe("find-snapshot");
+  expect(decide(first, others, "found").kind).toBe("restore");
+  const ready = { ...first, isRestored: true };
+  expect(decide(ready, others, "found")).toMatchObject({ kind: "become", report: "Restored" });
+  expect(decide(first, others, "none")).toMatchObject({ kind: "become", report: "Founded" });
+  expect(decide(self(1), [waiting(0), waiting(2)], "found").kind).toBe("wait");
+  // Where anybody has data, that counts.
+  expect(decide(first, [waiting(1, aof(5_000)), waiting(2)], "found").kind).toBe("yield");
+  expect(decide(ready, [alpha(1), waiting(2)], "found")).not.toHaveProperty("report", "Restored");
+});
