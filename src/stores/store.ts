@@ -19,6 +19,8 @@ export interface StoredFile {
 export interface Store {
   /** As given, without anything secret. */
   readonly url: string;
+  /** The key's fingerprint, where what is written is encrypted on our side: for `Manifest.encryptedFor`. */
+  readonly encryptedFor?: string;
   /**
    * Whole or not at all: a file is seen under its name only when all of it is there, and its size and checksum, as the store
    * has them, are those of what was sent. A file of that name is replaced.
