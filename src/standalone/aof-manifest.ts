@@ -30,9 +30,7 @@ export function parseAofManifest(text: string): AofManifest | string {
     lastSequence = sequence;
     increments.push(file);
   }
-  return base === undefined && increments.length === 0
-    ? "it names no file"
-    : { base, increments };
+  return base === undefined && increments.length === 0 ? "it names no file" : { base, increments };
 }
 
 /** That of a snapshot alone. */

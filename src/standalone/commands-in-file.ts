@@ -4,8 +4,11 @@
  */
 
 export type Reading =
-  /** All of it; a transaction that is still open at the end counts as cut short. */
-  "whole" | "short" | "bad";
+  | "whole"
+  /** Whole commands, and a transaction among them that has no end. */
+  | "open"
+  | "short"
+  | "bad";
 
 /** What these bytes are, from the start of a command on. */
 export function readCommands(bytes: Buffer): Reading {
@@ -36,7 +39,7 @@ export function readCommands(bytes: Buffer): Reading {
       at = end + 2;
     }
   }
-  return isInTransaction ? "short" : "whole";
+  return isInTransaction ? "open" : "whole";
 }
 
 /** `*3\r\n`, `$5\r\n`. */

@@ -5,6 +5,7 @@
  * silence is put in its way, or refused. Nothing is ever deleted.
  */
 import { join } from "node:path";
+import { formatBytes } from "../words.ts";
 import type { AofManifest } from "./aof-manifest.ts";
 import type { DataFile, Observation, Plan, Step } from "./types.ts";
 
@@ -60,7 +61,8 @@ function chooseData(seen: Observation): Choice | Refusal {
   if (snapshot === undefined || snapshot.bytes === 0) return found;
   if (found.loads.length === 0) return { loads: [], adopt: snapshot };
   if (!isLeftBehind(found.loads, snapshot, seen)) return found;
-  const names = seen.manifest === undefined ? [seen.files.appendfilename] : [seen.files.appenddirname];
+  const names =
+    seen.manifest === undefined ? [seen.files.appendfilename] : [seen.files.appenddirname];
   const why = `the server ran without it since, and ${snapshot.name} is newer`;
   return { loads: [], adopt: snapshot, aside: { kind: "set-aside", names, why } };
 }
@@ -156,13 +158,13 @@ function findNoRoom(seen: Observation, adopt: DataFile | undefined): Refusal | u
   const needed = leastBytes + (adopt && !seen.hasParts ? adopt.bytes : 0);
   if (seen.freeBytes >= needed) return undefined;
   return refuse(
-    `${seen.files.dir} has ${sayBytes(seen.freeBytes)} left, and starting takes ${sayBytes(needed)}`,
+    `${seen.files.dir} has ${formatBytes(seen.freeBytes)} left, and starting takes ${formatBytes(needed)}`,
     "make room there, or a larger volume",
   );
 }
 
 function judge(file: DataFile, isLast: boolean, { takesShort, files }: Observation) {
-  const { name, condition, header } = file;
+  const { name, condition, header, isSnapshot } = file;
   const path = join(files.dir, name);
   switch (condition?.kind) {
     case "foreign":
@@ -173,7 +175,7 @@ function judge(file: DataFile, isLast: boolean, { takesShort, files }: Observati
     case "damaged":
       return refuse(
         `${path} is damaged: ${condition.why}`,
-        header && !name.endsWith(".aof")
+        isSnapshot
           ? "restore a backup into an empty folder; redis-check-rdb tells more; nothing was changed"
           : "copy it first, then let redis-check-aof --fix cut off all that follows the damage, or restore a backup into an empty folder; nothing was changed",
       );
@@ -200,7 +202,7 @@ function warnOfRoom({ freeBytes, snapshot, single, parts, files }: Observation):
   return freeBytes >= neededBytes
     ? []
     : [
-        `${files.dir} has ${sayBytes(freeBytes)} left; saving the data anew takes about ${sayBytes(neededBytes)}, and where that fails the server refuses writes: make room, or a larger volume`,
+        `${files.dir} has ${formatBytes(freeBytes)} left; saving the data anew takes about ${formatBytes(neededBytes)}, and where that fails the server refuses writes: make room, or a larger volume`,
       ];
 }
 
@@ -212,22 +214,15 @@ function warnOfMemory(
   return took <= memoryLimitBytes
     ? []
     : [
-        `the data took ${sayBytes(took)} of memory when it was saved, and this container may take ${sayBytes(memoryLimitBytes)}: it may be killed while it loads`,
+        `the data took ${formatBytes(took)} of memory when it was saved, and this container may take ${formatBytes(memoryLimitBytes)}: it may be killed while it loads`,
       ];
 }
 
 function describe(loads: readonly DataFile[], isAdopted: boolean): string {
   const [first] = loads;
   if (first === undefined) return "there is no data yet: the server starts empty";
-  const what = `${loads.map(({ name }) => name).join(", ")}, ${sayBytes(bytesOf(loads))}`;
+  const what = `${loads.map(({ name }) => name).join(", ")}, ${formatBytes(bytesOf(loads))}`;
   return isAdopted
     ? `${what}: it becomes the beginning of the append-only file; the server by itself would start empty`
     : `the server loads ${what}`;
-}
-
-export function sayBytes(bytes: number): string {
-  const units = ["bytes", "KB", "MB", "GB", "TB"];
-  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
-  const value = bytes / 1_000 ** power;
-  return `${value < 10 && power > 0 ? value.toFixed(1) : Math.round(value)} ${units[power]}`;
 }

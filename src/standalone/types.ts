@@ -20,6 +20,8 @@ export interface DataFile {
   readonly name: string;
   readonly bytes: number;
   readonly writtenAtMs: number;
+  /** As a whole; commands otherwise, which may begin with one. */
+  readonly isSnapshot: boolean;
   /** Why this user cannot use it, in words. */
   readonly denied: string | undefined;
   /** Of a snapshot, or of the one that a file of commands begins with. */

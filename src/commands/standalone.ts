@@ -1,0 +1,124 @@
+/**
+ * `rekindle standalone`: one persistent Redis. Its data folder is checked, mended or restored, and then loaded by the server that
+ * this process becomes.
+ */
+import { resolve } from "node:path";
+import { checkTls, clusterSettingDescriptions } from "../cluster/settings.ts";
+import { createLog, type Log } from "../log.ts";
+import { openRecord } from "../metrics/record.ts";
+import { type DataFiles, holdsAppendOnlyFile, holdsSnapshot } from "../redis/data-files.ts";
+import { requireFreePorts } from "../redis/ports.ts";
+import type { Server } from "../redis/server.ts";
+import { directiveValue } from "../redis/user-configuration.ts";
+import { restoreFolder, settleRestore } from "../restore/restore-folder.ts";
+import { type Flags, optionalText, readSettings, type Settings } from "../settings.ts";
+import { requireNoOtherServer } from "../standalone/find-other-server.ts";
+import { prepareFolder, readLastStart } from "../standalone/prepare-folder.ts";
+import { openStore } from "../stores/open-store.ts";
+import { storeSettingDescriptions } from "../stores/settings.ts";
+import { version } from "../version.ts";
+import {
+  becomeWithin,
+  endOnSignals,
+  finishStart,
+  layFoundation,
+  readOrTell,
+  type Start,
+} from "./start-server.ts";
+import { tellRefusal } from "./surroundings.ts";
+
+const shared = clusterSettingDescriptions;
+
+export const descriptions = {
+  port: shared.port,
+  dir: shared.dir,
+  config: shared.config,
+  server: shared.server,
+  restoreFrom: optionalText(
+    "where an empty data folder gets its data from: the newest snapshot at file:///…, s3://… or gs://…",
+  ),
+  ...storeSettingDescriptions,
+  user: shared.user,
+  passwordFile: shared.passwordFile,
+  tlsCert: shared.tlsCert,
+  tlsKey: shared.tlsKey,
+  tlsCa: shared.tlsCa,
+  tlsClients: shared.tlsClients,
+  logLevel: shared.logLevel,
+  logFormat: shared.logFormat,
+} as const;
+
+type StandaloneSettings = Settings<typeof descriptions>;
+
+/** Nobody has to find this server; what listens is looked for where its probes look. */
+const loopback = "127.0.0.1";
+
+/** Does not return where all goes well: the process is the server by then. */
+export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise<number> {
+  endOnSignals();
+  const settings = await readOrTell(readStandaloneSettings, flags, environment);
+  const log = createLog(settings.logLevel, settings.logFormat);
+  const record = openRecord(settings.dir, "standalone", log);
+  record.log.info("start", `rekindle ${version} standalone`, { dir: resolve(settings.dir) });
+  const surroundings = {
+    tellRefusal: (thrown: Parameters<typeof tellRefusal>[0]) =>
+      tellRefusal(thrown, flags, environment),
+    close: () => Promise.resolve(),
+  };
+  return becomeWithin(surroundings, environment, record, () =>
+    prepare(settings, environment, record.log),
+  );
+}
+
+function readStandaloneSettings(flags: Flags, environment: NodeJS.ProcessEnv): StandaloneSettings {
+  const settings = readSettings(descriptions, flags, environment);
+  checkTls(settings);
+  return settings;
+}
+
+async function prepare(
+  settings: StandaloneSettings,
+  environment: NodeJS.ProcessEnv,
+  log: Log,
+): Promise<Start> {
+  const { port } = settings;
+  const foundation = layFoundation(settings, environment, true);
+  const { files, directives, configurationFile } = foundation;
+  const mode = { kind: "standalone", appendonly: files.appendonly } as const;
+  const configuration = await foundation.renderConfiguration({ ip: loopback, port, mode });
+  await requireFreePorts(loopback, [{ port, flag: "--port" }]);
+  const server = await foundation.server;
+  requireNoOtherServer(files.dir);
+  settleRestore(files.dir, log);
+  if (settings.restoreFrom !== undefined)
+    await restoreIfEmpty(settings.restoreFrom, settings, files, server, log);
+  await prepareFolder({
+    files,
+    server,
+    takesShort: directiveValue(directives, "aof-load-truncated")?.toLowerCase() !== "no",
+    lastStart: readLastStart(configurationFile),
+    log,
+  });
+  return finishStart(foundation, configuration, { ip: loopback, port, busPort: 0 }, log);
+}
+
+async function restoreIfEmpty(
+  url: string,
+  settings: StandaloneSettings,
+  files: DataFiles,
+  server: Server,
+  log: Log,
+): Promise<void> {
+  if (holdsSnapshot(files) || holdsAppendOnlyFile(files)) {
+    log.debug("decided", "there is data: nothing is restored");
+    return;
+  }
+  const store = await openStore(url, settings);
+  try {
+    const outcome = await restoreFolder({ store, wanted: {}, files, server, log });
+    if (outcome === "nothing to restore")
+      log.info("decided", `${store.url} holds no snapshot yet: the server starts empty`);
+  } finally {
+    store.close();
+  }
+}
