@@ -171,11 +171,19 @@ function lockOrTell(dir: string): void {
   try {
     lockFolder(dir);
   } catch (cause) {
-    if (!["ENOSPC", "EDQUOT"].includes(codeOf(cause) ?? "")) throw cause;
-    throw new RekindleError("refused", `the data folder ${dir} is full: ${messageOf(cause)}`, {
-      hint: "make room there, or a larger volume",
-      cause,
-    });
+    const code = codeOf(cause);
+    if (code === undefined) throw cause;
+    const isFull = code === "ENOSPC" || code === "EDQUOT";
+    throw new RekindleError(
+      "refused",
+      `the data folder ${dir} cannot be locked: ${messageOf(cause)}`,
+      {
+        hint: isFull
+          ? "make room there, or a larger volume"
+          : "give the files there to this user (chown -R; on Kubernetes: fsGroup), or run as their owner",
+        cause,
+      },
+    );
   }
 }
 

@@ -4,7 +4,6 @@
  * A server that starts with less than the folder holds will sooner or later write over the rest: whatever it would pass over in
  * silence is put in its way, or refused. Nothing is ever deleted.
  */
-import { join } from "node:path";
 import { formatBytes } from "../words.ts";
 import type { AofManifest } from "./aof-manifest.ts";
 import type { DataFile, Observation, Plan, Step } from "./types.ts";
@@ -96,7 +95,7 @@ function chooseSnapshot({ snapshot, single, parts, files }: Observation): Choice
 }
 
 function chooseParts({ manifest, parts, single, files }: Observation): Choice | Refusal {
-  const at = join(files.appenddirname, `${files.appendfilename}.manifest`);
+  const at = `${files.appenddirname}/${files.appendfilename}.manifest`;
   if (typeof manifest === "string")
     return refuse(
       `${at} cannot be used: ${manifest}`,
@@ -165,7 +164,7 @@ function findNoRoom(seen: Observation, adopt: DataFile | undefined): Refusal | u
 
 function judge(file: DataFile, isLast: boolean, { takesShort, files }: Observation) {
   const { name, condition, header, isSnapshot } = file;
-  const path = join(files.dir, name);
+  const path = `${files.dir}/${name}`;
   switch (condition?.kind) {
     case "foreign":
       return refuse(

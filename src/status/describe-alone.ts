@@ -12,15 +12,13 @@ export interface AloneStatus extends Shown {
   readonly memoryBytes: number;
   /** What a restart brings back. */
   readonly keeps: "append-only file" | "snapshots" | "nothing";
-  /** When the last snapshot was written, in milliseconds since 1970; undefined where there is none. */
-  readonly savedAtMs: number | undefined;
   readonly warnings: readonly string[];
 }
 
 export function describeAlone({ name, address, info, why, savePoints }: PeerSight): AloneStatus {
   const at = address ? formatAddress(address) : name;
   if (info === undefined) {
-    const nothing = { keys: 0, memoryBytes: 0, keeps: "nothing", savedAtMs: undefined } as const;
+    const nothing = { keys: 0, memoryBytes: 0, keeps: "nothing" } as const;
     const problems = [`${name} does not answer: ${why}`];
     return { state: "unreachable", name, address: at, ...nothing, problems, warnings: [] };
   }
@@ -35,7 +33,6 @@ export function describeAlone({ name, address, info, why, savePoints }: PeerSigh
     keys: countKeys(info),
     memoryBytes: number("used_memory"),
     keeps,
-    savedAtMs: number("rdb_last_save_time") * 1_000 || undefined,
     problems,
     warnings: keeps === "nothing" ? ["nothing is saved: a restart loses all data"] : [],
   };

@@ -29,9 +29,6 @@ export function renderAlone(status: AloneStatus, options: RenderOptions): string
     `${formatCount(status.keys)} ${status.keys === 1 ? "key" : "keys"}`,
     formatBytes(status.memoryBytes),
     kept[status.keeps],
-    ...(status.savedAtMs && status.keeps !== "nothing"
-      ? [`last snapshot ${new Date(status.savedAtMs).toISOString().slice(0, 19)}Z`]
-      : []),
   ].join(", ");
   const dyeOfProblems = status.state === "degraded" ? paint.yellow : paint.red;
   return cut(
