@@ -5,6 +5,7 @@ import {
   accessSync,
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   openSync,
   readdirSync,
@@ -14,7 +15,7 @@ import {
   statSync,
 } from "node:fs";
 import { join } from "node:path";
-import { codeOf, messageOf } from "../errors.ts";
+import { messageOf } from "../errors.ts";
 import { readIfThere } from "../files.ts";
 import type { Log } from "../log.ts";
 import type { DataFiles } from "../redis/data-files.ts";
@@ -38,14 +39,14 @@ export async function observe(surveyed: Surveyed): Promise<Observation> {
   const { files, server, takesShort, lastStart } = surveyed;
   const folder = join(files.dir, files.appenddirname);
   const manifestName = `${files.appendfilename}.manifest`;
-  const listed = listParts(folder);
+  const listed = listParts(files, manifestName);
   const seen: Observation = {
     files,
     hasParts: server.hasBusPort,
     takesShort,
     snapshot: look(files.dir, files.dbfilename, "snapshot"),
     single: look(files.dir, files.appendfilename, "commands"),
-    manifest: readManifest(join(folder, manifestName)),
+    manifest: listed.denied === undefined ? readManifest(join(folder, manifestName)) : undefined,
     parts: listed.names
       .filter((name) => name !== manifestName && name.startsWith(files.appendfilename))
       .flatMap((name) => look(files.dir, join(files.appenddirname, name), "part") ?? []),
@@ -160,15 +161,19 @@ function readStart(path: string): Buffer {
   }
 }
 
-function listParts(folder: string): { names: readonly string[]; denied: string | undefined } {
-  try {
-    const names = readdirSync(folder);
-    const mode = constants.R_OK | constants.W_OK | constants.X_OK;
-    return { names, denied: whyDenied(folder, mode) };
-  } catch (thrown) {
-    if (codeOf(thrown) === "ENOENT") return { names: [], denied: undefined };
-    return { names: [], denied: whyDenied(folder, constants.R_OK) ?? messageOf(thrown) };
-  }
+function listParts(
+  { dir, appenddirname }: DataFiles,
+  manifestName: string,
+): { names: readonly string[]; denied: string | undefined } {
+  const folder = join(dir, appenddirname);
+  if (!existsSync(folder)) return { names: [], denied: undefined };
+  const { R_OK, W_OK, X_OK } = constants;
+  const closed = whyDenied(folder, R_OK | W_OK | X_OK);
+  if (closed !== undefined) return { names: [], denied: `${appenddirname}: ${closed}` };
+  const manifest = join(folder, manifestName);
+  const why = existsSync(manifest) ? whyDenied(manifest, R_OK) : undefined;
+  const denied = why && `${join(appenddirname, manifestName)}: ${why}`;
+  return { names: readdirSync(folder), denied };
 }
 
 function whyDenied(path: string, mode: number): string | undefined {

@@ -94,7 +94,9 @@ function chooseSnapshot({ snapshot, single, parts, files }: Observation): Choice
   return { loads: snapshot ? [snapshot] : [] };
 }
 
-function chooseParts({ manifest, parts, single, files }: Observation): Choice | Refusal {
+function chooseParts(seen: Observation): Choice | Refusal {
+  const { manifest, parts, partsDenied, single, files } = seen;
+  if (partsDenied !== undefined) return refuseDenied(seen, [partsDenied]);
   const at = `${files.appenddirname}/${files.appendfilename}.manifest`;
   if (typeof manifest === "string")
     return refuse(
@@ -138,16 +140,15 @@ function chooseSingle({ single, parts, files }: Observation): Choice | Refusal {
 }
 
 function findDenied(seen: Observation, used: readonly DataFile[]): Refusal | undefined {
-  const denied = [
-    ...(seen.partsDenied ? [`${seen.files.appenddirname}: ${seen.partsDenied}`] : []),
-    ...used.flatMap(({ name, denied: why }) => (why ? [`${name}: ${why}`] : [])),
-  ];
-  if (denied.length === 0) return undefined;
-  return refuse(
-    `this user cannot use what is in ${seen.files.dir}: ${denied.join("; ")}`,
+  const denied = used.flatMap(({ name, denied: why }) => (why ? [`${name}: ${why}`] : []));
+  return denied.length === 0 ? undefined : refuseDenied(seen, denied);
+}
+
+const refuseDenied = ({ files }: Observation, denied: readonly string[]): Refusal =>
+  refuse(
+    `this user cannot use what is in ${files.dir}: ${denied.join("; ")}`,
     "give the files to this user (chown -R; on Kubernetes: fsGroup), or run as their owner",
   );
-}
 
 /** Below this the server dies at once: it writes its manifest, and we its configuration. */
 const leastBytes = 1_048_576;

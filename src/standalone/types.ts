@@ -43,7 +43,7 @@ export interface Observation {
   readonly manifest: AofManifest | string | undefined;
   /** What lies in the folder of the parts, but the manifest. */
   readonly parts: readonly DataFile[];
-  /** Why this user cannot use that folder, in words. */
+  /** Why this user cannot use that folder, or the manifest in it, in words. */
   readonly partsDenied: string | undefined;
   readonly freeBytes: number;
   /** The last start from this folder. */

@@ -356,10 +356,15 @@ test.skipIf(!isRoot)(
     expect(runAs()).toMatchObject({ exit: 65, message: expect.stringMatching(/rekindle\.lock/) });
     chownSync(room.path("rekindle.lock"), 999, 999);
     chmodSync(room.path(aofFolder), 0o755);
-    const { exit, message, hint } = runAs();
-    expect(exit).toBe(65);
-    expect(message).toMatch(/belongs to user 0 and group 0 .* and this is user 999/);
-    expect(hint).toContain("chown");
+    const says = /belongs to user 0 and group 0 .* and this is user 999/;
+    for (const owned of [aofFolder, join(aofFolder, "appendonly.aof.manifest"), increment]) {
+      const { exit, message, hint } = runAs();
+      expect(exit).toBe(65);
+      expect(message).toContain(owned);
+      expect(message).toMatch(says);
+      expect(hint).toContain("chown");
+      chownSync(room.path(owned), 999, 999);
+    }
   },
 );
 

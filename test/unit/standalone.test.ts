@@ -119,6 +119,17 @@ describe("what it would die of", () => {
     });
   });
 
+  test("a folder of parts that is closed is refused, where the server would use it", () => {
+    const closed = { partsDenied: "appendonlydir: it belongs to user 0", manifest: undefined };
+    expect(decide(closed)).toMatchObject({
+      kind: "refuse",
+      reason: expect.stringContaining("belongs to user 0"),
+    });
+    expect(decide({ ...closed, files: { ...files, appendonly: false }, snapshot }).kind).toBe(
+      "start",
+    );
+  });
+
   test("a file that the server does not load hinders nothing", () => {
     const useless = file("dump.rdb", { denied: "no", condition: undefined });
     expect(decide({ snapshot: useless }, logged).kind).toBe("start");
