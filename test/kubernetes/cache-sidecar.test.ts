@@ -1,0 +1,26 @@
+/**
+ * What of an application's cache outlives what: the quick part of `npm run experiment`, whose table is in README.
+ */
+import { describe, expect } from "vitest";
+import { onKubernetes } from "./api-under-test.ts";
+import { createCache, type Fate, type Home, suffer } from "./cache-under-test.ts";
+
+const expected: readonly (readonly [Home, Fate, boolean])[] = [
+  ["no volume", "the redis container is killed", false],
+  ["emptyDir", "the application crashes", true],
+  ["emptyDir", "redis exits cleanly", true],
+  ["emptyDir", "the pod is deleted", false],
+  ["a claim", "the pod is deleted", true],
+];
+
+describe.concurrent("an application that crashes, and its cache", () => {
+  for (const [home, fate, isKept] of expected)
+    onKubernetes(`${home}: ${fate}, and the counter is ${isKept ? "kept" : "lost"}`, async () => {
+      await using cache = await createCache(home);
+      const outcome = await suffer(cache, fate);
+      expect(outcome).toMatchObject({ isKept });
+      // Only the application was away: the server has nothing to tell.
+      if (outcome.awayMs === 0) return;
+      expect(outcome.logged).toContain(isKept ? "loads appendonlydir" : "starts empty");
+    });
+});
