@@ -2,10 +2,13 @@
  * Every verb as a yargs command: help, and what is wrong with a command line.
  */
 import yargs, { type Argv } from "yargs";
+import * as backup from "./commands/backup.ts";
+import * as backups from "./commands/backups.ts";
 import * as cluster from "./commands/cluster.ts";
 import * as down from "./commands/down.ts";
 import * as drain from "./commands/drain.ts";
 import * as replication from "./commands/replication.ts";
+import * as restore from "./commands/restore.ts";
 import * as sentinel from "./commands/sentinel.ts";
 import * as sidecar from "./commands/sidecar.ts";
 import * as standalone from "./commands/standalone.ts";
@@ -55,10 +58,25 @@ const verbs: readonly Verb[] = [
     ...sidecar,
   },
   {
+    name: "backup",
+    describe: "take a snapshot of a cluster, a set or one server to a store, or go on taking them",
+    ...backup,
+  },
+  {
     name: "tend",
     describe:
       "label the pods of a set with their roles, have Sentinels forget who is gone; Sentinel runs it",
     ...tend,
+  },
+  {
+    name: "restore",
+    describe: "a snapshot into a folder, to start a server with",
+    ...restore,
+  },
+  {
+    name: "backups",
+    describe: "list the snapshots in a store, verify them, take some away",
+    ...backups,
   },
   {
     name: "status",

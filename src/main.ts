@@ -25,6 +25,7 @@ const bootVerbs: Readonly<Record<string, () => Promise<Verb>>> = {
   tend: () => import("./commands/tend.ts"),
   status: () => import("./commands/status.ts"),
   sidecar: () => import("./commands/sidecar.ts"),
+  backup: () => import("./commands/backup.ts"),
 };
 
 async function main(argv: readonly string[]): Promise<number> {

@@ -9,11 +9,13 @@ import type { Log } from "../log.ts";
 import { pauseMs } from "../pace.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
 import type { DataFiles } from "../redis/data-files.ts";
+import { openWaitingRoom, type WaitingRoom } from "../redis/waiting-room.ts";
+import type { Restorer } from "../restore/restorer.ts";
 import { createWatcher } from "../watcher.ts";
 import { createActor } from "./act.ts";
 import { readDisk, setAside } from "./disk.ts";
 import { type Lock, noLock } from "./lock.ts";
-import type { NodeTable } from "./nodes.ts";
+import type { NodeTable, SlotRange } from "./nodes.ts";
 import { createObserver } from "./observe.ts";
 import { plan } from "./plan.ts";
 import type { Plan, Policy, Self } from "./types.ts";
@@ -26,6 +28,8 @@ export interface BootOptions {
   readonly files: DataFiles;
   readonly connect: ConnectOptions;
   readonly log: Log;
+  /** Where a snapshot may be restored. */
+  readonly restorer?: Restorer | undefined;
   /** Told once, before anything else is done, where this node is. */
   readonly onSelf: (address: Address) => Promise<void>;
 }
@@ -34,20 +38,25 @@ export interface Destiny {
   readonly address: Address;
   /** The nodes.conf to start with; `undefined` leaves the server to begin blank. */
   readonly table: NodeTable | undefined;
+  /** What was restored is to become the data, together with the table. */
+  readonly isRestored: boolean;
 }
 
 /** @throws RekindleError where the plan refuses. */
 export async function decideDestiny(options: BootOptions): Promise<Destiny> {
-  const { policy, discovery, lock, files, connect, log } = options;
+  const { policy, discovery, lock, files, connect, log, restorer } = options;
   const now = () => performance.now();
   const startedAt = now();
-  const observer = createObserver(connect);
+  const observer = createObserver(connect, restorer !== undefined);
   const actor = createActor(observer, log, now);
   const watcher = createWatcher(log, now);
   let isSelfTold = false;
   let changedAt = startedAt;
   let foundedAt: string | undefined;
   let isLocked = false;
+  let room: WaitingRoom | undefined;
+  /** Told to the others, who must know before they restore. */
+  let isBlank = false;
 
   /** @returns whether we hold the lock, and knew all that it tells when we decided. */
   async function isOurTurn(peers: Peers): Promise<boolean> {
@@ -77,7 +86,19 @@ export async function decideDestiny(options: BootOptions): Promise<Destiny> {
       case "become":
         await actor.carryOut(decision.steps);
         if (isLocked) await tellFounded(lock, log);
-        return { address: self.address, table: decision.table };
+        return {
+          address: self.address,
+          table: decision.table,
+          isRestored: decision.isRestored === true,
+        };
+      case "find-snapshot":
+        await restorer?.look();
+        return undefined;
+      case "restore":
+        await restorer?.prepare(decision.slots);
+        // What was seen last is of before that.
+        changedAt = now();
+        return undefined;
       case "refuse":
         throw new RekindleError(decision.exit, decision.reason, { hint: decision.hint });
     }
@@ -94,7 +115,13 @@ export async function decideDestiny(options: BootOptions): Promise<Destiny> {
       }
       if (!isSelfTold) await options.onSelf(peers.self.address);
       isSelfTold = true;
-      const self = readSelf(peers, files, log);
+      const self = { ...readSelf(peers, files, log), restored: slotsOf(restorer?.ready) };
+      isBlank = self.table === undefined && self.data === "none";
+      if (restorer && room === undefined)
+        room = await openWaitingRoom(self.address, connect, () => ({
+          isBlank,
+          restores: slotsOf(restorer.wanted),
+        }));
       const views = await observer.look(peers.others);
       if (watcher.observed(sightsOf(views))) changedAt = now();
       const decision = plan({
@@ -103,6 +130,7 @@ export async function decideDestiny(options: BootOptions): Promise<Destiny> {
         peers: views,
         unchangedMs: now() - changedAt,
         foundedAt,
+        snapshot: restorer?.sight,
       });
       watcher.decided(decision);
       const destiny = await follow(decision, self, peers);
@@ -111,9 +139,13 @@ export async function decideDestiny(options: BootOptions): Promise<Destiny> {
     }
   } finally {
     observer.close();
+    await room?.close();
     await lock.release();
   }
 }
+
+const slotsOf = (restored: Restorer["wanted"]): readonly SlotRange[] | undefined =>
+  restored === "all" ? undefined : restored;
 
 /** Who holds the lock when all is set up has founded the cluster, or carried a founding to its end. */
 async function tellFounded(lock: Lock, log: Log): Promise<void> {

@@ -7,15 +7,18 @@ import type { Connection, ConnectOptions } from "../redis/connection.ts";
 import { openConnections, readFailure } from "../redis/connections.ts";
 import { parseInfo } from "../redis/info.ts";
 import { type Command, type Reply, ReplyError } from "../redis/resp.ts";
+import { question as waitingQuestion } from "../redis/waiting-room.ts";
 import {
+  describeSlots,
   isAlpha,
   isMyself,
   myselfOf,
   type NodeEntry,
   type NodeTable,
   parseNodes,
+  type SlotRange,
 } from "./nodes.ts";
-import type { Answer, PeerAnswer, PeerView } from "./types.ts";
+import type { Answer, Entrypoint, PeerAnswer, PeerView } from "./types.ts";
 
 export interface Observer {
   look(peers: readonly Peer[]): Promise<readonly PeerView[]>;
@@ -34,12 +37,15 @@ const questions: readonly Command[] = [
   ["TIME"],
 ];
 
-export function createObserver(options: ConnectOptions): Observer {
+/** @param asksEntrypoints whether Rekindle itself may answer, where it decides what a node must be. */
+export function createObserver(options: ConnectOptions, asksEntrypoints = false): Observer {
   const connections = openConnections(options);
+
+  const asked = asksEntrypoints ? [...questions, waitingQuestion] : questions;
 
   async function ask(address: Address): Promise<PeerAnswer> {
     try {
-      return readAnswer(await connections.ask(address, questions));
+      return readAnswer(await connections.ask(address, asked));
     } catch (thrown) {
       return readFailure(thrown, options.tls !== undefined);
     }
@@ -67,12 +73,11 @@ export function createObserver(options: ConnectOptions): Observer {
 }
 
 function readAnswer(replies: readonly Reply[]): PeerAnswer {
-  const [nodes, cluster, replication, server, keys, timeout, time] = replies;
+  const [nodes, cluster, replication, server, keys, timeout, time, entrypoint] = replies;
   for (const reply of [nodes, cluster, replication, server, keys]) {
     if (!(reply instanceof ReplyError)) continue;
     // A server that loads its data answers nothing else; it is on its way.
-    if (reply.kind === "LOADING")
-      return { state: "silent", refused: false, why: "it is loading its data" };
+    if (reply.kind === "LOADING") return readLoading(entrypoint);
     return { state: "denied", why: reply.message };
   }
   const table = parseNodes(String(nodes));
@@ -94,6 +99,36 @@ function readAnswer(replies: readonly Reply[]): PeerAnswer {
     uptimeSeconds,
     nodeTimeoutMs,
   };
+}
+
+function readLoading(reply: Reply | undefined): PeerAnswer {
+  const entrypoint = readEntrypoint(reply);
+  if (entrypoint === undefined)
+    return { state: "silent", refused: false, why: "it is loading its data" };
+  const { restores } = entrypoint;
+  const why = restores
+    ? `it restores slots ${describeSlots(restores)}`
+    : "Rekindle decides what it must be";
+  return { state: "silent", refused: false, why, entrypoint };
+}
+
+/** It comes from the network. Undefined for anything else than what Rekindle says of itself. */
+function readEntrypoint(reply: Reply | undefined): Entrypoint | undefined {
+  if (typeof reply !== "string") return undefined;
+  try {
+    const { isBlank, restores } = JSON.parse(reply) as { isBlank?: unknown; restores?: unknown };
+    if (typeof isBlank !== "boolean") return undefined;
+    const ranges = Array.isArray(restores) ? restores.map(readRange) : undefined;
+    return { isBlank, restores: ranges };
+  } catch {
+    return undefined;
+  }
+}
+
+function readRange(range: unknown): SlotRange {
+  const [first, last] = Array.isArray(range) ? range.map(Number) : [];
+  if (first === undefined || last === undefined || !(first <= last)) throw new Error("no range");
+  return [first, last];
 }
 
 /**

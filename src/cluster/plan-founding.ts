@@ -11,6 +11,7 @@ import { hastenAlphas, isHastened, restoreNodeTimeouts } from "./hasten.ts";
 import { matchBetas } from "./match-betas.ts";
 import { countSlots, myselfOf } from "./nodes.ts";
 import { countGaps, introduce, isCrowd } from "./plan-introductions.ts";
+import { awaitRestored, becomeRestored, planRestoring } from "./plan-restoring.ts";
 import { assignSeats, type Seat } from "./seats.ts";
 import { isLeaving, knowsAt, readTopology, type Topology } from "./topology.ts";
 import type { Member, Observation, Plan, Self, Step } from "./types.ts";
@@ -59,7 +60,10 @@ function foundAmong(observation: Observation, topology: Topology): Plan {
   const own = self ? 1 : 0;
   const addressed = countAddressed(observation, topology);
   if (topology.foreign.length > 0) return refuseStrangersWithState(topology);
-  if (self && !isCoordinator(self.name, topology)) return becomeBlank(observation, topology);
+  const restoring = planRestoring(observation, topology);
+  if (restoring) return restoring;
+  if (self && !isCoordinator(self.name, topology))
+    return becomeRestored(observation, topology) ?? becomeBlank(observation, topology);
   const answering = topology.members.length + own;
   const missing = topology.silent.map((peer) => peer.name).join(", ");
   if (answering < policy.nodes || (missing !== "" && unchangedMs < policy.peerWaitMs)) {
@@ -68,7 +72,7 @@ function foundAmong(observation: Observation, topology: Topology): Plan {
       reason: `${answering} of ${Math.max(policy.nodes, addressed)} nodes answer; not yet: ${missing}`,
     };
   }
-  return coordinate(observation, topology);
+  return awaitRestored(observation, topology) ?? coordinate(observation, topology);
 }
 
 function isCoordinator(name: string, topology: Topology): boolean {
@@ -76,7 +80,9 @@ function isCoordinator(name: string, topology: Topology): boolean {
 }
 
 function becomeBlank({ self, policy, unchangedMs, peers }: Observation, topology: Topology): Plan {
-  const cutOff = peers.every((peer) => peer.seen.state === "silent" && !peer.seen.refused);
+  const cutOff = peers.every(
+    ({ seen }) => seen.state === "silent" && !seen.refused && seen.entrypoint === undefined,
+  );
   if (cutOff && unchangedMs < policy.peerWaitMs) {
     return { kind: "wait", reason: "no peer can be reached: this node may be cut off from them" };
   }
@@ -147,8 +153,8 @@ function coordinate(observation: Observation, topology: Topology): Plan {
   return finish(observation, topology, seats, restore, choices);
 }
 
-function claimAndSeat({ foundedAt }: Observation, steps: readonly Step[]): Plan {
-  if (foundedAt === undefined) {
+function claimAndSeat({ foundedAt, snapshot }: Observation, steps: readonly Step[]): Plan {
+  if (foundedAt === undefined || snapshot === "found") {
     const reason = "founding: claim the alphas and give them their slots";
     return { kind: "act", isExclusive: true, reason, steps };
   }
@@ -188,6 +194,7 @@ function finish(
     steps: [...steps, ...meetMe],
     table,
     report: "Joined",
+    isRestored: ownSeat !== undefined && self.restored !== undefined,
   };
 }
 

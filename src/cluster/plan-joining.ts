@@ -11,6 +11,7 @@ import { bestBeta, canBeElected } from "./election.ts";
 import { describeSlots, type SlotRange } from "./nodes.ts";
 import { awaitGhosts, awaitHandOver, forgetGhosts, healSteps } from "./plan-healing.ts";
 import { awaitAgreement, introduce } from "./plan-introductions.ts";
+import { restoreLost } from "./restore-lost.ts";
 import { hasPlace, type Shard, slotsWithoutOwner } from "./shards.ts";
 import {
   canComeBack,
@@ -149,6 +150,11 @@ function replaceLostShard(
     ...lost.map((shard) => shard.slots),
     ...(unowned.length > 0 ? [unowned] : []),
   ];
+  if (policy.onLostSlots === "restore") {
+    const restoring = restoreLost(observation, topology, self, shards, newcomers(topology));
+    if (restoring.kind !== "become") return restoring;
+    return forgetGhosts(observation, topology) ?? restoring;
+  }
   const slots = shards[rankAmongNewcomers(topology, self)];
   if (slots === undefined)
     return { kind: "wait", reason: `slots ${missing} wait for another new node to take them` };

@@ -16,7 +16,7 @@ export interface Seat {
 export function assignSeats({ policy, self }: Observation, topology: Topology): readonly Seat[] {
   const alphaCount = policy.nodes / (policy.replicas + 1);
   const ranges = foundingRanges(alphaCount);
-  const ownSlots = self?.table && myselfOf(self.table)?.slots[0];
+  const ownSlots = self?.table ? myselfOf(self.table)?.slots[0] : self?.restored?.[0];
   const taken = new Set<Member>();
   const take = (member: Member | undefined): Member | undefined => {
     if (member) taken.add(member);

@@ -17,11 +17,16 @@ export interface Clusters {
   readonly ambiguous: boolean;
 }
 
-export function separateClusters(peers: readonly PeerView[], self: Self | undefined): Clusters {
+/** @param isRestored whether a node with keys may have them from a snapshot, in a founding that is not at its end. */
+export function separateClusters(
+  peers: readonly PeerView[],
+  self: Self | undefined,
+  isRestored: (member: Member) => boolean = () => false,
+): Clusters {
   const answering = peers.filter((peer): peer is Member => peer.seen.state === "answered");
   const blanks = answering.filter(isBlank);
   const groups = groupBySharedIds(answering.filter((member) => !blanks.includes(member)));
-  const { ours, ambiguous } = chooseOurs(groups, answering, self);
+  const { ours, ambiguous } = chooseOurs(groups, answering, self, isRestored);
   const members = answering.filter(
     (member) => blanks.includes(member) || ours.some((group) => group.includes(member)),
   );
@@ -68,6 +73,7 @@ function chooseOurs(
   groups: readonly Group[],
   answering: readonly Member[],
   self: Self | undefined,
+  isRestored: (member: Member) => boolean,
 ): { ours: readonly Group[]; ambiguous: boolean } {
   const founded = groups.filter((group) => group.some((member) => ownsAllSlots(member)));
   if (self?.table) {
@@ -76,28 +82,34 @@ function chooseOurs(
       group.some((member) => [...idsOf(member)].some((id) => known.has(id))),
     );
     if (related.length > 0)
-      return { ours: [...related, ...halfFounded(groups, founded, answering)], ambiguous: false };
+      return {
+        ours: [...related, ...halfFounded(groups, founded, answering, isRestored)],
+        ambiguous: false,
+      };
   }
   if (founded.length > 1) return { ours: [], ambiguous: true };
   if (founded.length === 1)
     return { ours: self?.table ? [] : founded, ambiguous: self?.table !== undefined };
-  return { ours: halfFounded(groups, founded, answering), ambiguous: false };
+  return { ours: halfFounded(groups, founded, answering, isRestored), ambiguous: false };
 }
 
 /**
- * Groups that a founding which was cut off left behind: no slots missing an owner elsewhere, no keys, and nobody in
- * their tables who is not an answering peer of ours. With a founded cluster in sight there are none.
+ * Groups that a founding which was cut off left behind: no slots missing an owner elsewhere, no keys but restored ones, and
+ * nobody in their tables who is not an answering peer of ours. With a founded cluster in sight there are none.
  */
 function halfFounded(
   groups: readonly Group[],
   founded: readonly Group[],
   answering: readonly Member[],
+  isRestored: (member: Member) => boolean,
 ): readonly Group[] {
   if (founded.length > 0) return [];
   const present = new Set(answering.map((member) => member.seen.id));
   return groups.filter((group) =>
     group.every(
-      (member) => member.seen.keys === 0 && [...idsOf(member)].every((id) => present.has(id)),
+      (member) =>
+        (member.seen.keys === 0 || isRestored(member)) &&
+        [...idsOf(member)].every((id) => present.has(id)),
     ),
   );
 }

@@ -4,6 +4,7 @@
 import { RekindleError } from "../errors.ts";
 import { isInPod } from "../kubernetes/access.ts";
 import { kubernetesSettingDescriptions } from "../kubernetes/settings.ts";
+import { checkRestore, restoreSettingDescriptions } from "../restore/settings.ts";
 import {
   choice,
   count,
@@ -83,10 +84,11 @@ export const clusterSettingDescriptions = {
     "10s",
   ),
   onLostSlots: choice(
-    "when an alpha and all its betas are gone for good: wait for one of them, or serve their slots empty",
-    ["wait", "empty"],
+    "when an alpha and all its betas are gone for good: wait for one of them, serve their slots empty, or as the newest snapshot has them",
+    ["wait", "empty", "restore"],
     "wait",
   ),
+  ...restoreSettingDescriptions,
   user: optionalText("the ACL user of Rekindle and of replication", {
     defaultText: "the default user",
   }),
@@ -113,6 +115,11 @@ export function readClusterSettings(flags: Flags, environment: NodeJS.ProcessEnv
   checkCounts(settings.nodes, settings.replicas);
   checkDiscovery(settings, environment);
   checkTls(settings);
+  checkRestore(settings);
+  if (settings.onLostSlots === "restore" && settings.restoreFrom === undefined)
+    throw new RekindleError("configuration", "lost slots are to be restored, and not from where", {
+      hint: "name the store with --restore-from",
+    });
   return settings;
 }
 

@@ -13,6 +13,7 @@ import {
   type NodeTable,
   slotCount,
 } from "./nodes.ts";
+import { foundingRanges } from "./seats.ts";
 import { type Clusters, separateClusters } from "./separate-clusters.ts";
 import { resolveOwners, type Shard } from "./shards.ts";
 import type { Member, Observation, PeerView, Self } from "./types.ts";
@@ -40,7 +41,7 @@ export interface Topology extends Clusters {
 
 export function readTopology(observation: Observation): Topology {
   const { self, peers } = observation;
-  const clusters = separateClusters(peers, self);
+  const clusters = separateClusters(peers, self, (member) => mayBeRestored(member, observation));
   const members = clusters.members.filter((member) => !isRetired(member, clusters.members));
   const absent = collectAbsent(members, self);
   const tables = [
@@ -75,6 +76,18 @@ export function readTopology(observation: Observation): Topology {
       ...shards.map((shard) => shard.epoch),
     ),
   };
+}
+
+/** It owns just the slots of one seat, or copies one that does. */
+function mayBeRestored(
+  { seen }: Member,
+  { policy, snapshot }: Pick<Observation, "policy" | "snapshot">,
+): boolean {
+  if (snapshot === undefined || snapshot === "none") return false;
+  const [own, ...more] = myselfOf(seen.table)?.slots ?? [];
+  if (own === undefined) return seen.role === "beta";
+  const seats = foundingRanges(policy.nodes / (policy.replicas + 1));
+  return more.length === 0 && seats.some(([first, last]) => own[0] === first && own[1] === last);
 }
 
 /** Its pod was deleted and is ending. */

@@ -30,6 +30,16 @@ export interface Silence {
   readonly state: "silent";
   readonly refused: boolean;
   readonly why: string;
+  /** Rekindle itself is there, where a snapshot may have to be restored. */
+  readonly entrypoint?: Entrypoint;
+}
+
+/** What Rekindle says of itself before it becomes the server. */
+export interface Entrypoint {
+  /** Its data folder is empty, and it belongs to no cluster. */
+  readonly isBlank: boolean;
+  /** What it has restored, or is restoring. */
+  readonly restores: readonly SlotRange[] | undefined;
 }
 
 /** Somebody answered and does not let us in, or is no cluster node. Waiting does not mend it; a person does. */
@@ -73,6 +83,8 @@ export interface Self {
   /** A snapshot lies there that the server would ignore, because it is to load an append-only file and there is none. */
   readonly unreadSnapshot: boolean;
   readonly pod?: PodFacts | undefined;
+  /** Restored from a snapshot and not put into place yet. */
+  readonly restored?: readonly SlotRange[] | undefined;
 }
 
 export interface Policy {
@@ -80,7 +92,7 @@ export interface Policy {
   readonly replicas: number;
   readonly nodeTimeoutMs: number;
   readonly peerWaitMs: number;
-  readonly onLostSlots: "wait" | "empty";
+  readonly onLostSlots: "wait" | "empty" | "restore";
 }
 
 /** Everything that a decision rests on. Immutable, and all of it is in the log. */
@@ -94,6 +106,8 @@ export interface Observation {
   readonly unchangedMs: number;
   /** When a cluster was founded here before, as a mark outside of the nodes says; undefined where none is known. */
   readonly foundedAt?: string | undefined;
+  /** Whether there is a snapshot to restore; undefined where none is to be looked for. */
+  readonly snapshot?: "unknown" | "none" | "found" | undefined;
 }
 
 /** One Redis command, or a few that belong together, to one running node. Each may be repeated without harm. */
@@ -119,6 +133,7 @@ export type Report =
   | "Joined"
   | "Returned"
   | "StartedBlank"
+  | "Restored"
   | "DataLost"
   | "HandingOver"
   | "Promoted"
@@ -143,7 +158,13 @@ export type Plan =
       readonly steps: readonly Step[];
       readonly table: NodeTable | undefined;
       readonly report: Report;
+      /** What was restored becomes the data; else it is taken away. */
+      readonly isRestored?: boolean;
     }
+  /** See whether the store has a snapshot, and look again. */
+  | { readonly kind: "find-snapshot"; readonly reason: string }
+  /** Make these slots ready, which may take long, and look again. */
+  | { readonly kind: "restore"; readonly reason: string; readonly slots: readonly SlotRange[] }
   /** The nodes.conf is of no use: set it aside under another name, and look again as a blank node. */
   | { readonly kind: "set-aside"; readonly reason: string }
   /** Outside view only: nothing is left to do. */

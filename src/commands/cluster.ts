@@ -16,6 +16,7 @@ import { drawNodeId, writeWhole } from "../files.ts";
 import { createLog } from "../log.ts";
 import { openRecord } from "../metrics/record.ts";
 import { requireFreePorts } from "../redis/ports.ts";
+import { settleRestore } from "../restore/staging.ts";
 import type { Flags } from "../settings.ts";
 import { version } from "../version.ts";
 import {
@@ -23,6 +24,7 @@ import {
   endOnSignals,
   finishStart,
   layFoundation,
+  openRestorer,
   readOrTell,
   type Start,
 } from "./start-server.ts";
@@ -54,6 +56,8 @@ async function prepare(
 ): Promise<Start> {
   const foundation = layFoundation(settings, environment);
   const { files, connect } = foundation;
+  settleRestore(files.dir, log);
+  const restorer = await openRestorer(settings, foundation, log);
   let configuration = "";
   const destiny = await decideDestiny({
     policy: { ...settings, nodeTimeoutMs: settings.nodeTimeout, peerWaitMs: settings.peerWait },
@@ -62,6 +66,7 @@ async function prepare(
     files,
     connect,
     log,
+    restorer,
     async onSelf({ ip, port, busPort }) {
       // Everything that could still be refused is, before a single command is sent to anybody.
       const nodeTimeoutMs = settings.nodeTimeout;
@@ -74,8 +79,12 @@ async function prepare(
       onSelf();
     },
   });
-  if (destiny.table)
-    writeWhole(join(files.dir, nodesFile), renderNodesConf(withOwnId(destiny.table)), 0o600);
+  const table = destiny.table && renderNodesConf(withOwnId(destiny.table));
+  if (destiny.isRestored && table !== undefined) restorer?.commit({ [nodesFile]: table });
+  else {
+    restorer?.discard();
+    if (table !== undefined) writeWhole(join(files.dir, nodesFile), table, 0o600);
+  }
   return finishStart(foundation, configuration, destiny.address, log);
 }
 

@@ -15,6 +15,7 @@ import {
   replicationSettingDescriptions,
 } from "../replication/settings.ts";
 import type { HostPort } from "../replication/types.ts";
+import { settleRestore } from "../restore/staging.ts";
 import type { Flags } from "../settings.ts";
 import { version } from "../version.ts";
 import {
@@ -22,6 +23,7 @@ import {
   endOnSignals,
   finishStart,
   layFoundation,
+  openRestorer,
   readOrTell,
   type Start,
 } from "./start-server.ts";
@@ -54,6 +56,8 @@ async function prepare(
 ): Promise<Start> {
   const foundation = layFoundation(settings, environment);
   const { files, connect, configurationFile } = foundation;
+  settleRestore(files.dir, log);
+  const restorer = await openRestorer(settings, foundation, log);
   const { nodes, peerWait, set, minReplicasToWrite, announceHostname: announcedAs } = settings;
   const render = (
     { ip, port }: { readonly ip: string; readonly port: number },
@@ -64,7 +68,7 @@ async function prepare(
       port,
       mode: { kind: "replication", alpha, announcedAs, minReplicasToWrite },
     });
-  const { address, alpha } = await decideRole({
+  const { address, alpha, isRestored } = await decideRole({
     policy: { nodes, peerWaitMs: peerWait },
     discovery,
     set,
@@ -72,6 +76,7 @@ async function prepare(
     hostname: announcedAs ?? hostname(),
     announcedAs,
     disk: readDiskFacts(files, configurationFile),
+    restorer,
     connect,
     log,
     async onSelf(own) {
@@ -82,5 +87,7 @@ async function prepare(
     },
     markAlpha,
   });
+  if (isRestored) restorer?.commit();
+  else restorer?.discard();
   return finishStart(foundation, await render(address, alpha), address, log);
 }

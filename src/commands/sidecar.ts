@@ -4,22 +4,26 @@
 import { once } from "node:events";
 import { accessSync, constants } from "node:fs";
 import { isIP } from "node:net";
+import { backupDescriptions } from "../backup/settings.ts";
 import { heal } from "../cluster/heal.ts";
 import { checkDiscovery, clusterSettingDescriptions } from "../cluster/settings.ts";
 import { exitCodes, messageOf, RekindleError } from "../errors.ts";
 import { createLog } from "../log.ts";
 import { openRecord, type Recorder, readRecords } from "../metrics/record.ts";
 import { type Listen, serveMetrics } from "../metrics/serve.ts";
+import type { ConnectOptions } from "../redis/connection.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
 import {
   duration,
   type Flags,
   onOff,
+  optionalText,
   readSettings,
   type Setting,
   type Settings,
 } from "../settings.ts";
 import { version } from "../version.ts";
+import { backUpBeside, sidecarEvery } from "./sidecar-backup.ts";
 import {
   connectionDescriptions,
   findSurroundings,
@@ -44,6 +48,11 @@ export const descriptions = {
   interval: duration("between two looks at the cluster", { from: 500, to: 3_600_000 }, "10s"),
   metrics: listen,
   exporter,
+  backup: optionalText(
+    "take snapshots to this store: file:///folder, s3://bucket/prefix or gs://bucket/prefix; of all sidecars one does",
+  ),
+  ...backupDescriptions,
+  every: sidecarEvery,
   dir,
   discovery,
   peers,
@@ -72,6 +81,7 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
   record.log.info("start", `rekindle ${version} sidecar`, {
     heal: settings.heal,
     metrics: settings.metrics?.port,
+    backup: settings.backup,
   });
   const server =
     settings.metrics &&
@@ -81,8 +91,19 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
       series: () => new Map([...readRecords(settings.dir), ...record.series()]),
     }));
   try {
-    if (settings.heal) await healUntil(stop.signal, settings, environment, record);
-    else await ended(stop.signal);
+    const { heal, backup } = settings;
+    if (!heal && backup === undefined) await ended(stop.signal);
+    // When one ends by an error the process does, and is started again.
+    await Promise.all([
+      heal && healUntil(stop.signal, settings, environment, record),
+      backup !== undefined &&
+        backUpBeside(
+          stop.signal,
+          { ...settings, backup },
+          connectOf(settings, environment),
+          record,
+        ),
+    ]);
   } finally {
     server?.close();
     server?.closeAllConnections();
@@ -92,10 +113,10 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
 
 /** @throws RekindleError for what does not fit together. */
 function check(settings: SidecarSettings, environment: NodeJS.ProcessEnv): void {
-  const { heal, metrics, exporter, dir } = settings;
-  if (!heal && metrics === undefined) {
+  const { heal, metrics, exporter, backup, dir } = settings;
+  if (!heal && metrics === undefined && backup === undefined) {
     throw new RekindleError("usage", "the sidecar is told to do nothing", {
-      hint: "give it --heal, --metrics or both",
+      hint: "give it --heal, --metrics, --backup or some of them",
     });
   }
   if (exporter !== undefined && metrics === undefined) {
@@ -132,11 +153,7 @@ async function healUntil(
         onLostSlots: "wait",
       },
       ...surroundings,
-      connect: {
-        credentials: readCredentials(settings, environment),
-        tls: readTls(settings),
-        deadlineMs: askDeadlineMs,
-      },
+      connect: connectOf(settings, environment),
       intervalMs: settings.interval,
       onHealed: record.healed,
       signal,
@@ -145,6 +162,12 @@ async function healUntil(
     await surroundings.close();
   }
 }
+
+const connectOf = (settings: SidecarSettings, environment: NodeJS.ProcessEnv): ConnectOptions => ({
+  credentials: readCredentials(settings, environment),
+  tls: readTls(settings),
+  deadlineMs: askDeadlineMs,
+});
 
 const ended = (signal: AbortSignal): Promise<unknown> =>
   signal.aborted ? Promise.resolve() : once(signal, "abort");

@@ -6,22 +6,21 @@ import { resolve } from "node:path";
 import { checkTls, clusterSettingDescriptions } from "../cluster/settings.ts";
 import { createLog, type Log } from "../log.ts";
 import { openRecord } from "../metrics/record.ts";
-import { type DataFiles, holdsAppendOnlyFile, holdsSnapshot } from "../redis/data-files.ts";
+import { findDataFiles, isWithoutKeys } from "../redis/data-files.ts";
 import { requireFreePorts } from "../redis/ports.ts";
-import type { Server } from "../redis/server.ts";
 import { directiveValue } from "../redis/user-configuration.ts";
-import { restoreFolder, settleRestore } from "../restore/restore-folder.ts";
-import { type Flags, optionalText, readSettings, type Settings } from "../settings.ts";
+import { checkRestore, restoreSettingDescriptions } from "../restore/settings.ts";
+import { settleRestore } from "../restore/staging.ts";
+import { type Flags, readSettings, type Settings } from "../settings.ts";
 import { requireNoOtherServer } from "../standalone/find-other-server.ts";
 import { prepareFolder, readLastStart } from "../standalone/prepare-folder.ts";
-import { openStore } from "../stores/open-store.ts";
-import { storeSettingDescriptions } from "../stores/settings.ts";
 import { version } from "../version.ts";
 import {
   becomeWithin,
   endOnSignals,
   finishStart,
   layFoundation,
+  openRestorer,
   readOrTell,
   type Start,
 } from "./start-server.ts";
@@ -34,10 +33,7 @@ export const descriptions = {
   dir: shared.dir,
   config: shared.config,
   server: shared.server,
-  restoreFrom: optionalText(
-    "where an empty data folder gets its data from: the newest snapshot at file:///…, s3://… or gs://…",
-  ),
-  ...storeSettingDescriptions,
+  ...restoreSettingDescriptions,
   user: shared.user,
   passwordFile: shared.passwordFile,
   tlsCert: shared.tlsCert,
@@ -73,6 +69,7 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
 function readStandaloneSettings(flags: Flags, environment: NodeJS.ProcessEnv): StandaloneSettings {
   const settings = readSettings(descriptions, flags, environment);
   checkTls(settings);
+  checkRestore(settings);
   return settings;
 }
 
@@ -90,8 +87,11 @@ async function prepare(
   const server = await foundation.server;
   requireNoOtherServer(files.dir);
   settleRestore(files.dir, log);
-  if (settings.restoreFrom !== undefined)
-    await restoreIfEmpty(settings.restoreFrom, settings, files, server, log);
+  const restorer = await openRestorer(settings, foundation, log);
+  if (restorer && findDataFiles(files).every(isWithoutKeys)) {
+    await restorer.prepare("all");
+    restorer.commit();
+  }
   await prepareFolder({
     files,
     server,
@@ -100,25 +100,4 @@ async function prepare(
     log,
   });
   return finishStart(foundation, configuration, { ip: loopback, port, busPort: 0 }, log);
-}
-
-async function restoreIfEmpty(
-  url: string,
-  settings: StandaloneSettings,
-  files: DataFiles,
-  server: Server,
-  log: Log,
-): Promise<void> {
-  if (holdsSnapshot(files) || holdsAppendOnlyFile(files)) {
-    log.debug("decided", "there is data: nothing is restored");
-    return;
-  }
-  const store = await openStore(url, settings);
-  try {
-    const outcome = await restoreFolder({ store, wanted: {}, files, server, log });
-    if (outcome === "nothing to restore")
-      log.info("decided", `${store.url} holds no snapshot yet: the server starts empty`);
-  } finally {
-    store.close();
-  }
 }

@@ -17,6 +17,8 @@ import { type DataFiles, readDataFiles } from "../redis/data-files.ts";
 import { readCredentials, readTls, type SecretSettings, tlsPaths } from "../redis/secrets.ts";
 import { findServer, type Server } from "../redis/server.ts";
 import { type Directive, readUserConfiguration } from "../redis/user-configuration.ts";
+import type { Restorer } from "../restore/restorer.ts";
+import type { RestoreSettings } from "../restore/settings.ts";
 import type { Flags } from "../settings.ts";
 import { type Surroundings, tellRefusal } from "./surroundings.ts";
 
@@ -91,6 +93,17 @@ export function layFoundation(
         ...own,
       }),
   };
+}
+
+/** @returns undefined where nothing is to be restored: then nothing that restores is loaded. */
+export async function openRestorer(
+  settings: RestoreSettings,
+  { files, server }: Foundation,
+  log: Log,
+): Promise<Restorer | undefined> {
+  if (settings.restoreFrom === undefined) return undefined;
+  const { createRestorer } = await import("../restore/restorer.ts");
+  return createRestorer(settings, files, await server, log);
 }
 
 /** Writes the configuration, and says what this process becomes. */

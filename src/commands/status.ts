@@ -1,20 +1,15 @@
 /**
  * `rekindle status`: the topology as a person wants to see it.
  */
-import { parseEndpoint } from "../address.ts";
 import type { Peer } from "../discovery/discovery.ts";
-import { resolveEndpoint } from "../discovery/fixed.ts";
-import { messageOf, RekindleError } from "../errors.ts";
 import { localSetName } from "../local/members.ts";
-import { knownPeers, readState, stateFolder } from "../local/state.ts";
-import { createLog } from "../log.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
 import { openConnections } from "../redis/connections.ts";
 import { type Mode, readMode } from "../redis/read-mode.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
 import { findSentinels } from "../replication/sentinels.ts";
 import { sentinelDescriptions } from "../replication/settings.ts";
-import { type Flags, onOff, optionalText, readSettings, type Settings, text } from "../settings.ts";
+import { type Flags, onOff, optionalText, readSettings } from "../settings.ts";
 import { type AloneStatus, describeAlone } from "../status/describe-alone.ts";
 import { describeSet, type SetStatus } from "../status/describe-set.ts";
 import { describeStatus, type Shown, type Status } from "../status/describe-status.ts";
@@ -25,15 +20,12 @@ import { renderAlone } from "../status/render-alone.ts";
 import { renderSet } from "../status/render-set.ts";
 import { type RenderOptions, renderStatus } from "../status/render-status.ts";
 import { openTerminal } from "../status/terminal.ts";
-import { askKubernetes, whereaboutsDescriptions } from "./surroundings.ts";
+import { knownNodesDescriptions, openKnownNodes } from "./known-nodes.ts";
+import { whereaboutsDescriptions } from "./surroundings.ts";
 import { exitCodeOf, watch } from "./watch-status.ts";
 
 export const descriptions = {
-  connect: optionalText("any node of the cluster, as host:port", {
-    defaultText:
-      "the local cluster or set if it runs, else in a pod its cluster's pods, else 127.0.0.1:6379",
-  }),
-  name: text("which local cluster or set", { fallback: "default" }),
+  ...knownNodesDescriptions,
   watch: onOff("redraw once a second, until q or Ctrl-C"),
   json: onOff("one JSON document instead of the picture"),
   user: optionalText("the ACL user", { defaultText: "the default user" }),
@@ -52,11 +44,8 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
   const settings = readSettings(descriptions, flags, environment);
   const credentials = readCredentials(settings, environment);
   const options = { credentials, tls: readTls(settings), deadlineMs: askDeadlineMs };
-  const isNamed = settings.connect !== undefined;
-  const local = isNamed ? undefined : findLocal(settings.name, environment);
-  const pods = isNamed || local ? undefined : await findPods(settings, environment);
-  const known = local?.nodes ?? [await resolveNode(settings.connect ?? ownNode)];
-  const find = async () => (await pods?.find()) ?? known;
+  const nodes = await openKnownNodes(settings, environment, "status");
+  const { find, local } = nodes;
   const showIt = <S extends Shown>(view: View<S>) =>
     show(view, find, settings, environment).finally(view.close);
   try {
@@ -69,7 +58,7 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
       findSentinels({ self: undefined, others: nodes }, settings);
     return await showIt(viewSet(options, settings.set, findThem));
   } finally {
-    await pods?.close();
+    await nodes.close();
   }
 }
 
@@ -136,54 +125,4 @@ async function show<S extends Shown>(
     write(`${view.render(status, { width, colours })}\n`);
   }
   return exitCodeOf(status);
-}
-
-interface Pods {
-  /** Undefined where the API server does not tell; the nodes' own tables have to do then. */
-  find(): Promise<readonly Peer[] | undefined>;
-  close(): Promise<void>;
-}
-
-/** In a pod: the pods of the same owner. */
-async function findPods(
-  settings: Settings<typeof whereaboutsDescriptions>,
-  environment: NodeJS.ProcessEnv,
-): Promise<Pods | undefined> {
-  // Standard output is the status.
-  const log = createLog("warn", "text", 2);
-  const unheard = (thrown: unknown) => {
-    log.warn("observed", `no pod is known by its name: ${messageOf(thrown)}`);
-    return undefined;
-  };
-  const around = await askKubernetes(settings, environment, log, "status", unheard);
-  return (
-    around && {
-      async find() {
-        const { self, selfWaitingFor, others } = await around.discovery.find();
-        return self ? [self, ...others] : unheard(new Error(selfWaitingFor));
-      },
-      close: around.close,
-    }
-  );
-}
-
-/** What `rekindle up` has left running under this name. */
-function findLocal(name: string, environment: NodeJS.ProcessEnv) {
-  const state = readState(stateFolder(name, environment));
-  const nodes = state ? knownPeers(state, "nodes") : [];
-  if (state === undefined || nodes.length === 0) return undefined;
-  const isSet = state.topology === "sentinel";
-  return { isSet, nodes, sentinels: knownPeers(state, "sentinels") };
-}
-
-const ownNode = "127.0.0.1:6379";
-
-async function resolveNode(wanted: string): Promise<Peer> {
-  const peer = await resolveEndpoint({ name: wanted, ...parseEndpoint(wanted, 6379) }, 5_000);
-  if (peer.address === undefined) {
-    throw new RekindleError("tryAgain", `${wanted}: ${peer.waitingFor}`, {
-      hint: "check the name in --connect",
-    });
-  }
-  return peer;
 }

@@ -27,6 +27,12 @@ export interface Recorder {
   booted(outcome: string): void;
   handedOver(outcome: "done" | "failed"): void;
   healed(seconds: number): void;
+  /** @param bytes undefined where there is no snapshot. */
+  backedUp(seconds: number, bytes: number | undefined): void;
+  /** The newest snapshot in the store, in milliseconds since 1970, and how often there is to be one. */
+  backupsAre(newestAt: number | undefined, everyMs: number): void;
+  /** Everything that was written until then is stored, in milliseconds since 1970; undefined where nothing is kept between snapshots. */
+  streamedUntil(ms: number | undefined): void;
   /** Whether something of this name was reported by this process. */
   hasReported(report: string): boolean;
   /** All that was ever counted for this verb here. */
@@ -83,6 +89,24 @@ export function openRecord(dir: string, verb: string, log: Log): Recorder {
     },
     healed(seconds) {
       observe("rekindle_heal_duration_seconds", { verb }, seconds);
+      save();
+    },
+    backedUp(seconds, bytes) {
+      const outcome = bytes === undefined ? "failed" : "done";
+      observe("rekindle_backup_duration_seconds", { outcome }, seconds);
+      if (bytes !== undefined) current().set("rekindle_backup_last_bytes", bytes);
+      save();
+    },
+    backupsAre(newestAt, everyMs) {
+      current()
+        .set("rekindle_backup_last_success_timestamp_seconds", (newestAt ?? 0) / 1_000)
+        .set("rekindle_backup_interval_seconds", everyMs / 1_000);
+      save();
+    },
+    streamedUntil(ms) {
+      const series = "rekindle_backup_stream_timestamp_seconds";
+      if (ms === undefined && !current().delete(series)) return;
+      if (ms !== undefined) current().set(series, ms / 1_000);
       save();
     },
     hasReported: (report) => reported.has(report),

@@ -34,6 +34,26 @@ export const families = {
     type: "summary",
     help: "What the resident healer mended, from its first step until all was well.",
   },
+  rekindle_backup_duration_seconds: {
+    type: "summary",
+    help: "Snapshots that were taken, or not, from the first look at the servers on.",
+  },
+  rekindle_backup_last_success_timestamp_seconds: {
+    type: "gauge",
+    help: "When the newest snapshot in the store was begun; 0 where there is none.",
+  },
+  rekindle_backup_last_bytes: {
+    type: "gauge",
+    help: "What the servers sent for the last snapshot.",
+  },
+  rekindle_backup_interval_seconds: {
+    type: "gauge",
+    help: "How often a snapshot is to be taken.",
+  },
+  rekindle_backup_stream_timestamp_seconds: {
+    type: "gauge",
+    help: "With --continuous: when everything that had been written until then was stored.",
+  },
   rekindle_reports_total: {
     type: "counter",
     help: "What was decided and done, by the reason of the Event that tells it on the pod.",

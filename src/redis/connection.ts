@@ -38,6 +38,8 @@ export interface Connection {
    * @throws Error when the connection breaks or the deadline passes: then it is unknown which commands were carried out.
    */
   send(commands: readonly Command[]): Promise<readonly Reply[]>;
+  /** Everything that the server sends from now on is the caller's, who also ends it. The socket is paused. */
+  detach(): Socket;
   close(): void;
 }
 
@@ -154,17 +156,16 @@ function overSocket(
       waiting.resolve(waiting.replies);
     }
   }
-  socket.on("data", (bytes: Buffer) => {
+  const onData = (bytes: Buffer): void => {
     try {
       take(bytes);
     } catch (thrown) {
       end(new DeniedError(`${formatAddress(address)}: ${(thrown as Error).message}`));
     }
-  });
-  socket.on("error", end);
-  socket.on("close", () =>
-    end(Object.assign(new Error("the connection was closed"), { code: "ECONNRESET" })),
-  );
+  };
+  const onClose = (): void =>
+    end(Object.assign(new Error("the connection was closed"), { code: "ECONNRESET" }));
+  socket.on("data", onData).on("error", end).on("close", onClose);
 
   return {
     address,
@@ -187,6 +188,10 @@ function overSocket(
         queue.push({ replies: [], count: commands.length, resolve, reject, timer });
         socket.write(encodeCommands(commands));
       });
+    },
+    detach() {
+      open = false;
+      return socket.pause().off("data", onData).off("error", end).off("close", onClose);
     },
     close() {
       end(new Error("closed by us"));

@@ -1,8 +1,9 @@
 /**
  * Where a server keeps its data, and what of it the next start would load.
  */
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { isEmptyRdb } from "./empty-rdb.ts";
 import { type Directive, directiveValue } from "./user-configuration.ts";
 
 /** Defaults are Redis' own. */
@@ -48,6 +49,30 @@ export function holdsAppendOnlyFile({ dir, appenddirname, appendfilename }: Data
   )
     return true;
   return holdsBytes(join(dir, appendfilename));
+}
+
+/** All that are there, of whatever kind, without the manifests of append-only files. */
+export function findDataFiles({
+  dir,
+  dbfilename,
+  appenddirname,
+  appendfilename,
+}: DataFiles): readonly string[] {
+  const folder = join(dir, appenddirname);
+  const parts = statSync(folder, { throwIfNoEntry: false })?.isDirectory()
+    ? readdirSync(folder).filter((name) => !name.endsWith(".manifest"))
+    : [];
+  const single = [dbfilename, appendfilename].map((name) => join(dir, name));
+  return [...single, ...parts.map((name) => join(folder, name))].filter((path) => existsSync(path));
+}
+
+/** Larger than any snapshot without a key. */
+const smallBytes = 1_024;
+
+/** A server that never had a key writes files all the same. */
+export function isWithoutKeys(path: string): boolean {
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  return size === 0 || (size <= smallBytes && isEmptyRdb(readFileSync(path)));
 }
 
 function holdsBytes(path: string): boolean {

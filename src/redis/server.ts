@@ -80,7 +80,7 @@ export function requireHostnames({ path, hasHostnames }: Server, name: string | 
   );
 }
 
-async function runVersion(path: string): Promise<string> {
+export async function runVersion(path: string): Promise<string> {
   const { execFile } = await import("node:child_process");
   return new Promise((resolve, reject) => {
     execFile(path, ["--version"], { timeout: 10_000 }, (thrown, stdout) => {

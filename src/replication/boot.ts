@@ -8,17 +8,19 @@ import { RekindleError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { pauseMs } from "../pace.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
+import { openWaitingRoom, type WaitingRoom } from "../redis/waiting-room.ts";
+import type { Restorer } from "../restore/restorer.ts";
 import { createWatcher } from "../watcher.ts";
 import { createActor } from "./act.ts";
 import { createObserver } from "./observe.ts";
 import { wait } from "./outcomes.ts";
 import { plan } from "./plan.ts";
 import { endpointOf } from "./read-sentinels.ts";
+import type { Told } from "./read-waiting.ts";
 import { findSentinels, type SentinelPlaces } from "./sentinels.ts";
 import { findStrayNames } from "./stray-names.ts";
 import type { MarkAlpha } from "./tend.ts";
 import type { DiskFacts, HostPort, Plan, Policy } from "./types.ts";
-import { openWaitingRoom, type WaitingRoom } from "./waiting-room.ts";
 import { sightsOf } from "./watch.ts";
 
 export interface BootOptions {
@@ -31,6 +33,8 @@ export interface BootOptions {
   /** A name for Sentinels and nodes to know it by; undefined: its address. */
   readonly announcedAs: string | undefined;
   readonly disk: DiskFacts;
+  /** Where a snapshot may be restored. */
+  readonly restorer?: Restorer | undefined;
   readonly connect: ConnectOptions;
   readonly log: Log;
   /** Told once, before anything else is done, where this node is. */
@@ -45,11 +49,13 @@ export interface Destiny {
   readonly address: Address;
   /** Undefined: this node is the alpha. */
   readonly alpha: HostPort | undefined;
+  /** What was restored is to become the data. */
+  readonly isRestored: boolean;
 }
 
 /** @throws RekindleError where the plan refuses. */
 export async function decideRole(options: BootOptions): Promise<Destiny> {
-  const { policy, discovery, set, hostname, announcedAs, disk, connect, log } = options;
+  const { policy, discovery, set, hostname, announcedAs, disk, connect, log, restorer } = options;
   const now = () => performance.now();
   const startedAt = now();
   const observer = createObserver(connect, set);
@@ -63,7 +69,8 @@ export async function decideRole(options: BootOptions): Promise<Destiny> {
   async function lookAround(peers: Peers, address: Address): Promise<Plan> {
     // What a peer sees of us when it looks after this is what we decide with.
     const name = peers.self?.name ?? hostname;
-    const self = { name, hostname, address, announcedAs, disk, claims };
+    const isRestored = restorer?.ready !== undefined;
+    const self = { name, hostname, address, announcedAs, disk, claims, isRestored };
     const [views, sentinels] = await Promise.all([
       observer.look(peers.others),
       findSentinels(peers, options.sentinelPlaces).then(observer.lookAtSentinels),
@@ -72,7 +79,15 @@ export async function decideRole(options: BootOptions): Promise<Destiny> {
     for (const { name: told, seen } of views)
       if (seen.state === "waiting") toldDisks.set(told, seen.disk);
     const unchangedMs = now() - changedAt;
-    const decision = plan({ policy, self, peers: views, sentinels, unchangedMs, toldDisks });
+    const decision = plan({
+      policy,
+      self,
+      peers: views,
+      sentinels,
+      unchangedMs,
+      toldDisks,
+      snapshot: restorer?.sight,
+    });
     if (decision.kind !== "become") return decision;
     // What is not found by its name must not be known by it.
     const [stray] = await findStrayNames(decision.alpha ? [self, decision.alpha] : [self]);
@@ -90,10 +105,22 @@ export async function decideRole(options: BootOptions): Promise<Destiny> {
       case "act":
         await actor.carryOut(decision.steps);
         return undefined;
+      case "find-snapshot":
+        await restorer?.look();
+        return undefined;
+      case "restore":
+        await restorer?.prepare("all");
+        // What was seen last is of before that.
+        changedAt = now();
+        return undefined;
       case "become":
         if ((await options.markAlpha(decision.alpha?.name ?? name)) === "changed") return undefined;
         await actor.carryOut(decision.steps);
-        return { address, alpha: decision.alpha && endpointOf(decision.alpha) };
+        return {
+          address,
+          alpha: decision.alpha && endpointOf(decision.alpha),
+          isRestored: decision.report === "Restored",
+        };
       case "refuse":
         throw new RekindleError(decision.exit, decision.reason, { hint: decision.hint });
     }
@@ -111,12 +138,8 @@ export async function decideRole(options: BootOptions): Promise<Destiny> {
       const { address } = peers.self;
       if (room === undefined) {
         await options.onSelf(address);
-        room = await openWaitingRoom(address, connect, () => ({
-          hostname,
-          announcedAs,
-          disk,
-          claims,
-        }));
+        const tell = (): Told => ({ hostname, announcedAs, disk, claims });
+        room = await openWaitingRoom(address, connect, tell);
       }
       const decision = await lookAround(peers, address);
       watcher.decided(decision);

@@ -25,7 +25,8 @@ export const isOlder = (
   other: Pick<DiskFacts, "writtenAtMs">,
 ): boolean => other.writtenAtMs - one.writtenAtMs > sameTimeMs;
 
-export function electNewest({ policy, self, peers, unchangedMs }: Observation): Plan {
+export function electNewest(observation: Observation): Plan {
+  const { policy, self, peers, unchangedMs } = observation;
   const loading = peers.find(({ seen }) => seen.state === "silent" && seen.isLoading);
   if (loading) return wait(`${loading.name} is loading its data`);
   const others = peers.flatMap(({ name, seen }): Candidate[] =>
@@ -43,7 +44,7 @@ export function electNewest({ policy, self, peers, unchangedMs }: Observation): 
     );
   }
   const best = findNewest(self, others);
-  return best === self ? claimOrLead(self, others) : leaveItTo(best, self);
+  return best === self ? claimOrLead(observation, others) : leaveItTo(best, self);
 }
 
 const listed = (intro: string, names: readonly string[]): string =>
@@ -72,7 +73,10 @@ function isBefore(a: Candidate, b: Candidate): boolean {
   return (compareNames(a.hostname, b.hostname) || compareNames(a.name, b.name)) < 0;
 }
 
-function claimOrLead(self: Candidate, others: readonly Candidate[]): Plan {
+function claimOrLead(
+  { self, snapshot }: Pick<Observation, "self" | "snapshot">,
+  others: readonly Candidate[],
+): Plan {
   const rival = others.find(({ claims }) => claims);
   // It looked before we claimed, and may be about to start; or it will see us, and yield.
   if (rival) return wait(`${rival.name} is about to become the alpha`);
@@ -81,6 +85,12 @@ function claimOrLead(self: Candidate, others: readonly Candidate[]): Plan {
     ? "no server runs, and this node has the newest data"
     : "no server runs, nobody has data, and this node is the first";
   if (!self.claims) return { kind: "claim", reason };
+  if (!hasData && snapshot === "unknown")
+    return { kind: "find-snapshot", reason: `${reason}: is there a snapshot?` };
+  if (!hasData && snapshot === "found") {
+    if (!self.isRestored) return { kind: "restore", reason: `${reason}: restoring the snapshot` };
+    return becomeAlpha("the snapshot is restored, and nobody has other data", "Restored");
+  }
   return becomeAlpha(reason, hasData ? "Returned" : "Founded");
 }
 

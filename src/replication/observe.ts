@@ -8,6 +8,8 @@ import type { Connection, ConnectOptions } from "../redis/connection.ts";
 import { type Connections, openConnections, readFailure } from "../redis/connections.ts";
 import { parseInfo } from "../redis/info.ts";
 import { type Command, type Reply, ReplyError } from "../redis/resp.ts";
+import { question } from "../redis/waiting-room.ts";
+import { readWaiting } from "./read-waiting.ts";
 import { forSentinels } from "./sentinels.ts";
 import type {
   Acquaintance,
@@ -17,7 +19,6 @@ import type {
   RunningServer,
   SentinelView,
 } from "./types.ts";
-import { question, readWaiting } from "./waiting-room.ts";
 
 export interface Observer {
   look(peers: readonly Peer[]): Promise<readonly PeerView[]>;
@@ -142,7 +143,10 @@ function readReplication(info: ReadonlyMap<string, string>): Omit<RunningServer,
   };
 }
 
-/** `slave0:ip=10.0.0.2,port=6379,state=online,offset=42,lag=0` (INFO replication). */
+/**
+ * `slave0:ip=10.0.0.2,port=6379,state=online,offset=42,lag=0` (INFO replication). One at a port where no server can be only
+ * reads along: a backup is told by that, and redis-cli by naming none.
+ */
 export function parseBetas(
   info: ReadonlyMap<string, string>,
 ): readonly { readonly at: HostPort; readonly isOnline: boolean }[] {
@@ -150,6 +154,7 @@ export function parseBetas(
     if (!/^slave\d+$/.test(name)) return [];
     const field = (key: string) => new RegExp(`(?:^|,)${key}=([^,]*)`).exec(value)?.[1] ?? "";
     const at = { host: field("ip"), port: Number(field("port")) };
+    if (at.port < 1 || at.port > 65_535) return [];
     return [{ at, isOnline: field("state") === "online" }];
   });
 }

@@ -3,7 +3,10 @@ import type { Plan } from "./types.ts";
 
 type Become = Extract<Plan, { kind: "become" }>;
 
-export const becomeAlpha = (reason: string, report: "Founded" | "Returned"): Become => ({
+export const becomeAlpha = (
+  reason: string,
+  report: "Founded" | "Restored" | "Returned",
+): Become => ({
   kind: "become",
   reason,
   alpha: undefined,

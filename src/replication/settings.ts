@@ -5,6 +5,7 @@ import { isIP } from "node:net";
 import { parseEndpoint } from "../address.ts";
 import { checkDiscovery, checkTls, clusterSettingDescriptions } from "../cluster/settings.ts";
 import { kubernetesSettingDescriptions } from "../kubernetes/settings.ts";
+import { checkRestore, restoreSettingDescriptions } from "../restore/settings.ts";
 import {
   count,
   duration,
@@ -90,6 +91,7 @@ export const replicationSettingDescriptions = {
     { from: 0, to: 3_600_000 },
     "10s",
   ),
+  ...restoreSettingDescriptions,
   user: shared.user,
   passwordFile: shared.passwordFile,
   tlsCert: shared.tlsCert,
@@ -110,6 +112,7 @@ export function readReplicationSettings(
   const settings = readSettings(replicationSettingDescriptions, flags, environment);
   checkDiscovery(settings, environment);
   checkTls(settings);
+  checkRestore(settings);
   for (const sentinel of settings.sentinels ?? []) parseEndpoint(sentinel, settings.sentinelPort);
   return settings;
 }

@@ -133,6 +133,8 @@ export interface Self {
   readonly disk: DiskFacts;
   /** Told to the others since before they were asked last. */
   readonly claims: boolean;
+  /** A snapshot is ready, and not put into place yet. */
+  readonly isRestored?: boolean;
 }
 
 export interface Policy {
@@ -152,6 +154,8 @@ export interface Observation {
   readonly unchangedMs: number;
   /** Peers that told of their disks before they started, by name. */
   readonly toldDisks?: ReadonlyMap<string, DiskFacts>;
+  /** Whether there is a snapshot to restore; undefined where none is to be looked for. */
+  readonly snapshot?: "unknown" | "none" | "found" | undefined;
 }
 
 export type Step =
@@ -162,7 +166,7 @@ export type Step =
   /** Has a running beta copy this node. */
   | { readonly kind: "follow"; readonly at: ServerPeer; readonly alpha: HostPort };
 
-export type Report = "Founded" | "Returned" | "Joined" | "Promoted";
+export type Report = "Founded" | "Restored" | "Returned" | "Joined" | "Promoted";
 
 export type Plan =
   | { readonly kind: "wait"; readonly reason: string }
@@ -183,6 +187,10 @@ export type Plan =
       readonly steps: readonly Step[];
       readonly report: Report;
     }
+  /** See whether the store has a snapshot, and look again. */
+  | { readonly kind: "find-snapshot"; readonly reason: string }
+  /** Make it ready, which may take long, and look again. */
+  | { readonly kind: "restore"; readonly reason: string }
   | {
       readonly kind: "refuse";
       readonly reason: string;

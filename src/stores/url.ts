@@ -5,15 +5,21 @@ import { isAbsolute } from "node:path";
 import { fileURLToPath } from "node:url";
 import { RekindleError } from "../errors.ts";
 
-export type StorePlace =
-  | { readonly kind: "folder"; readonly url: string; readonly path: string }
-  | {
-      readonly kind: "s3" | "gs";
-      readonly url: string;
-      readonly bucket: string;
-      /** "" or with a "/" at its end. */
-      readonly prefix: string;
-    };
+export interface FolderPlace {
+  readonly kind: "folder";
+  readonly url: string;
+  readonly path: string;
+}
+
+export interface BucketPlace {
+  readonly kind: "s3" | "gs";
+  readonly url: string;
+  readonly bucket: string;
+  /** "" or with a "/" at its end. */
+  readonly prefix: string;
+}
+
+export type StorePlace = FolderPlace | BucketPlace;
 
 const forms = "file:///path, s3://bucket/prefix or gs://bucket/prefix";
 

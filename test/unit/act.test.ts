@@ -33,6 +33,9 @@ function createActorOf(ids: Readonly<Record<string, string | undefined>>) {
         address,
         open: true,
         close() {},
+        detach() {
+          throw new Error("nobody takes this connection over");
+        },
         async send(commands: readonly Command[]) {
           const told = commands.map((command) => command.join(" "));
           sent.set(letter, [...(sent.get(letter) ?? []), ...told]);

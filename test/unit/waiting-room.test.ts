@@ -4,7 +4,7 @@ import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { openWaitingRoom } from "../../src/replication/waiting-room.ts";
+import { openWaitingRoom } from "../../src/redis/waiting-room.ts";
 import { makeCertificates } from "../redis/certificates-under-test.ts";
 
 async function findFreePort(): Promise<number> {

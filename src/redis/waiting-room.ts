@@ -5,15 +5,11 @@
 import { timingSafeEqual } from "node:crypto";
 import { createServer, type Server, type Socket } from "node:net";
 import type { Address } from "../address.ts";
-import type { Credentials, TlsFiles } from "../redis/connection.ts";
-import { createReplyReader, type Reply } from "../redis/resp.ts";
-import type { DiskFacts, PeerView, WaitingEntrypoint } from "./types.ts";
+import type { Credentials, TlsFiles } from "./connection.ts";
+import { createReplyReader, type Reply } from "./resp.ts";
 
 /** What a waiting entrypoint is asked for; no server knows it. */
 export const question = ["REKINDLE", "WAITING"] as const;
-
-/** `announcedAs`: the name by which it will be known as a server. */
-export type Told = Omit<WaitingEntrypoint, "state"> & Pick<PeerView, "announcedAs">;
 
 export interface WaitingRoom {
   /** The port is free again, and whoever was connected is not. */
@@ -24,7 +20,7 @@ export interface WaitingRoom {
 export async function openWaitingRoom(
   address: Address,
   access: { readonly credentials: Credentials; readonly tls: TlsFiles | undefined },
-  tell: () => Told,
+  tell: () => object,
 ): Promise<WaitingRoom> {
   const sockets = new Set<Socket>();
   const serve = (socket: Socket): void => {
@@ -62,7 +58,7 @@ async function createListener(
 /** A question is short; whoever sends more at once asks for something else. */
 const longestQuestion = 4_096;
 
-function converse(socket: Socket, credentials: Credentials, tell: () => Told): void {
+function converse(socket: Socket, credentials: Credentials, tell: () => object): void {
   let isIn = credentials.password === undefined;
   const reader = createReplyReader();
   socket.on("data", (bytes: Buffer) => {
@@ -99,30 +95,4 @@ function isPassword(given: readonly string[], { user, password }: Credentials): 
     said.length === password.length &&
     timingSafeEqual(said, password)
   );
-}
-
-/** What a waiting entrypoint said, checked: it comes from the network. Undefined for anything else. */
-export function readWaiting(
-  reply: Reply | undefined,
-): (Pick<PeerView, "announcedAs"> & { readonly seen: WaitingEntrypoint }) | undefined {
-  if (typeof reply !== "string") return undefined;
-  try {
-    const { hostname, disk, claims, announcedAs } = JSON.parse(reply) as {
-      hostname: unknown;
-      announcedAs: unknown;
-      disk: Partial<DiskFacts> | undefined;
-      claims: unknown;
-    };
-    const kind = (["none", "rdb", "aof"] as const).find((one) => one === disk?.kind);
-    if (kind === undefined || typeof hostname !== "string") return undefined;
-    const writtenAtMs = Number(disk?.writtenAtMs);
-    if (!Number.isFinite(writtenAtMs)) return undefined;
-    const facts = { kind, writtenAtMs, wasAlpha: disk?.wasAlpha === true };
-    return {
-      announcedAs: typeof announcedAs === "string" ? announcedAs : undefined,
-      seen: { state: "waiting", hostname, disk: facts, claims: claims === true },
-    };
-  } catch {
-    return undefined;
-  }
 }

@@ -1,0 +1,128 @@
+/**
+ * A server for a moment, over a folder, reachable through a socket file only: it loads what is there, answers, and ends.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { messageOf, RekindleError } from "../errors.ts";
+import { type Command, createReplyReader, encodeCommands, type Reply, ReplyError } from "./resp.ts";
+
+export interface ThrowAwayServer extends AsyncDisposable {
+  /** No deadline: to save a large set takes as long as it takes, while the server lives. */
+  ask(...commands: readonly Command[]): Promise<readonly Reply[]>;
+}
+
+/**
+ * Returns once everything is loaded.
+ *
+ * @param settings further ones, as `--name value` on the command line.
+ * @throws RekindleError "refused" where the server does not come up, with its last line.
+ */
+export async function startThrowAwayServer(
+  path: string,
+  dir: string,
+  settings: Readonly<Record<string, string>>,
+): Promise<ThrowAwayServer> {
+  // The path of a socket file must be short.
+  const place = mkdtempSync(join(tmpdir(), "rekindle-"));
+  const socketPath = join(place, "s");
+  const all = { port: "0", unixsocket: socketPath, dir, save: "", daemonize: "no", ...settings };
+  const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]);
+  const server = spawn(path, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const said = listen(server);
+  const ended = new Promise<void>((resolve) => {
+    server.once("exit", () => resolve());
+    server.once("error", () => resolve());
+  });
+  let socket: Socket | undefined;
+
+  async function dispose(): Promise<void> {
+    socket?.destroy();
+    if (server.exitCode === null && server.signalCode === null) server.kill("SIGKILL");
+    await ended;
+    rmSync(place, { recursive: true, force: true });
+  }
+
+  try {
+    socket = await connectOnceThere(socketPath, server, said);
+    const conversation = converse(socket, said);
+    await untilLoaded(conversation);
+    return { ask: conversation, [Symbol.asyncDispose]: dispose };
+  } catch (thrown) {
+    await dispose();
+    throw thrown;
+  }
+}
+
+type Said = () => string;
+
+function listen(server: ChildProcess): Said {
+  let text = "";
+  for (const stream of [server.stdout, server.stderr])
+    stream?.on("data", (bytes: Buffer) => {
+      text = (text + bytes.toString()).slice(-4_096);
+    });
+  server.once("error", (thrown) => {
+    text = messageOf(thrown);
+  });
+  return () => {
+    const lines = text.split("\n").filter((line) => line.trim() !== "");
+    return lines.find((line) => /fatal|error|can't|wrong|bad/i.test(line)) ?? lines.at(-1) ?? "";
+  };
+}
+
+async function connectOnceThere(path: string, server: ChildProcess, said: Said): Promise<Socket> {
+  for (;;) {
+    if (server.exitCode !== null || server.signalCode !== null || server.pid === undefined)
+      throw failed(said);
+    try {
+      return await new Promise<Socket>((resolve, reject) => {
+        const socket = connect(path, () => resolve(socket));
+        socket.once("error", reject);
+      });
+    } catch {
+      await pause(20); // Not listening yet; whether it still runs is looked at above.
+    }
+  }
+}
+
+const failed = (said: Said): RekindleError =>
+  new RekindleError("refused", `the server cannot load the data: ${said()}`, {
+    hint: "choose another snapshot, or another server with --server",
+  });
+
+function converse(socket: Socket, said: Said): ThrowAwayServer["ask"] {
+  return (...commands) =>
+    new Promise((resolve, reject) => {
+      const reader = createReplyReader();
+      const replies: Reply[] = [];
+      const onData = (bytes: Buffer) => {
+        replies.push(...reader.push(bytes));
+        if (replies.length < commands.length) return;
+        stop();
+        resolve(replies);
+      };
+      const onEnd = () => {
+        stop();
+        reject(failed(said));
+      };
+      const stop = () => {
+        socket.off("data", onData);
+        socket.off("close", onEnd);
+      };
+      socket.on("data", onData);
+      socket.once("close", onEnd);
+      socket.write(encodeCommands(commands));
+    });
+}
+
+async function untilLoaded(ask: ThrowAwayServer["ask"]): Promise<void> {
+  for (;;) {
+    const [reply] = await ask(["PING"]);
+    if (!(reply instanceof ReplyError && reply.kind === "LOADING")) return;
+    await pause(50);
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * Which files a server loads at its start, for what it is: this is where a restore goes wrong unseen. With `appendonly yes` an RDB
+ * file alone is ignored, and without it an append-only file is.
+ */
+
+import { createReadStream } from "node:fs";
+import { appendFile, mkdir, open, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { RekindleError } from "../errors.ts";
+import type { DataFiles } from "../redis/data-files.ts";
+import { ReplyError } from "../redis/resp.ts";
+import type { Server } from "../redis/server.ts";
+import { startThrowAwayServer } from "../redis/throw-away-server.ts";
+import { syncFolder } from "./staging.ts";
+
+export interface Written {
+  readonly folder: string;
+  /** In the folder. */
+  readonly rdb: string;
+  /** Undefined where nothing came after the RDB. */
+  readonly commands: string | undefined;
+}
+
+type AppendOnlyNames = Pick<DataFiles, "appenddirname" | "appendfilename">;
+
+/** Renames and joins what was written to what the server will load. */
+export async function layOut(written: Written, names: DataFiles, server: Server): Promise<void> {
+  const { folder } = written;
+  if (names.appendonly) {
+    // Several files in a folder since 7.0, which brought `cluster-port` too.
+    if (server.hasBusPort) await layOutFolder(written, names);
+    else await layOutSingle(written, names);
+  } else {
+    if (written.commands !== undefined) await replay(written, server);
+    await rename(join(folder, written.rdb), join(folder, names.dbfilename));
+  }
+  syncFolder(folder);
+}
+
+async function layOutFolder(
+  { folder, rdb, commands }: Written,
+  { appenddirname, appendfilename }: AppendOnlyNames,
+): Promise<void> {
+  const inner = join(folder, appenddirname);
+  await mkdir(inner, { mode: 0o700 });
+  const base = `${appendfilename}.1.base.rdb`;
+  const increment = `${appendfilename}.1.incr.aof`;
+  await rename(join(folder, rdb), join(inner, base));
+  if (commands !== undefined) await rename(join(folder, commands), join(inner, increment));
+  const lines = [
+    `file ${base} seq 1 type b`,
+    ...(commands === undefined ? [] : [`file ${increment} seq 1 type i`]),
+  ];
+  await using manifest = await open(join(inner, `${appendfilename}.manifest`), "w", 0o600);
+  await manifest.writeFile(`${lines.join("\n")}\n`);
+  await manifest.sync();
+  syncFolder(inner);
+}
+
+/** Up to 6.2: one file that begins as an RDB file does. */
+async function layOutSingle(
+  { folder, rdb, commands }: Written,
+  { appendfilename }: AppendOnlyNames,
+): Promise<void> {
+  const path = join(folder, rdb);
+  if (commands !== undefined) {
+    await appendFile(path, createReadStream(join(folder, commands)), { flush: true });
+    await rm(join(folder, commands));
+  }
+  await rename(path, join(folder, appendfilename));
+}
+
+/** The commands must be in the RDB file: a server without an append-only file loads nothing else. */
+async function replay(written: Written, server: Server): Promise<void> {
+  const names = { appenddirname: "replay", appendfilename: "replay.aof" };
+  const { folder, rdb } = written;
+  if (server.hasBusPort) await layOutFolder(written, names);
+  else await layOutSingle(written, names);
+  {
+    await using running = await startThrowAwayServer(server.path, folder, {
+      ...(server.hasBusPort ? names : { appendfilename: names.appendfilename }),
+      appendonly: "yes",
+      dbfilename: rdb,
+    });
+    const [saved] = await running.ask(["SAVE"]);
+    if (saved instanceof ReplyError)
+      throw new RekindleError("refused", `the stream cannot be saved: ${saved.message}`, {
+        hint: "make room in the data folder, or turn appendonly on in your redis.conf",
+      });
+  }
+  for (const name of Object.values(names))
+    await rm(join(folder, name), { recursive: true, force: true });
+}
