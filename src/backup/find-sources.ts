@@ -39,6 +39,8 @@ export interface SourceFinder {
   close(): void;
 }
 
+const deafMs = 3_000;
+
 /** @param findKnown any node of a cluster or a set will do. */
 export function createSourceFinder(
   options: ConnectOptions,
@@ -75,8 +77,11 @@ export function createSourceFinder(
         const { topology, peers, choice } = await look();
         if (choice.kind === "sources") return { topology, sources: choice.sources };
         const isDenied = peers.some(({ seen }) => seen.state === "denied");
+        // Where nobody answers at all, it is the wrong place rather than a failover.
+        const isDeaf = peers.every(({ seen }) => seen.state === "silent");
         const waitedMs = performance.now() - startedAt;
-        if (waitedMs > patienceMs || isDenied) throw noSources(choice.reason, isDenied);
+        if (waitedMs > (isDeaf ? Math.min(deafMs, patienceMs) : patienceMs) || isDenied)
+          throw noSources(choice.reason, isDenied);
         watcher.waiting(choice.reason);
         await pause(pauseMs(waitedMs), undefined, signal && { signal });
       }

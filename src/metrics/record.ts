@@ -39,6 +39,9 @@ export interface Recorder {
   series(): Series;
 }
 
+/** What only the process that acts now can tell: that of an earlier one may not be so any more. */
+const isOfOneLife = /^rekindle_(build_info|backup_(last_success|interval|stream))/;
+
 export function openRecord(dir: string, verb: string, log: Log): Recorder {
   // Absolute: a boot goes to the folder before it becomes the server.
   const path = resolve(dir, `rekindle-${verb}.prom`);
@@ -49,7 +52,7 @@ export function openRecord(dir: string, verb: string, log: Log): Recorder {
   function current(): Map<string, number> {
     if (known !== undefined) return known;
     const kept = [...(readRecord(path) ?? [])];
-    known = new Map(kept.filter(([series]) => !series.startsWith("rekindle_build_info")));
+    known = new Map(kept.filter(([series]) => !isOfOneLife.test(series)));
     return known.set(seriesName("rekindle_build_info", { verb, version }), 1);
   }
   function add(name: string, labels: Labels, value: number): void {
@@ -98,6 +101,10 @@ export function openRecord(dir: string, verb: string, log: Log): Recorder {
       save();
     },
     backupsAre(newestAt, everyMs) {
+      // Prometheus takes no first failure for an increase where there was nothing before.
+      for (const outcome of ["done", "failed"])
+        for (const part of ["sum", "count"])
+          add(`rekindle_backup_duration_seconds_${part}`, { outcome }, 0);
       current()
         .set("rekindle_backup_last_success_timestamp_seconds", (newestAt ?? 0) / 1_000)
         .set("rekindle_backup_interval_seconds", everyMs / 1_000);

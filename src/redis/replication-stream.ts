@@ -72,20 +72,20 @@ export async function connectAsReplica(
     throw denied(address, first.message, options);
   }
   const where = formatAddress(address);
-  const open = (more: readonly Command[]): Promise<Feed> =>
-    connection.send(more).then(() => openFeed(connection.detach(), where, options.signal));
+  const open = (): Feed => openFeed(connection.detach(), where, options.signal);
   return {
     address,
     async copy() {
       // From Redis 6.2 on the server need not keep what is written meanwhile for us; before, it does not know the word.
-      const feed = await open([["REPLCONF", "rdb-only", 1]]);
+      await connection.send([["REPLCONF", "rdb-only", 1]]);
+      const feed = open();
       const answer = await feed.ask(["PSYNC", "?", -1]);
       const [, history = "", offset] = /^\+FULLRESYNC (\w+) (\d+)/.exec(answer) ?? [];
       if (offset === undefined) throw refused(feed, address, answer, options);
       return { history, offset: Number(offset) + 1, rdb: feed.readCopy() };
     },
     async resume({ history, offset }) {
-      const feed = await open([]);
+      const feed = open();
       const answer = await feed.ask(["PSYNC", history, offset]);
       if (answer.startsWith("+FULLRESYNC")) {
         feed.close(new Error("it has not got it"));

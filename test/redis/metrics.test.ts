@@ -62,6 +62,8 @@ function startSidecar(node: NodeUnderTest, ...more: readonly string[]): void {
   sidecars.set(node, sidecar);
 }
 
+const store = () => join(processes.folder, "store");
+
 const isFiring = (alert: string) => {
   seen.add(alert);
   return until(`the alert ${alert}`, prometheus.firing, (names) => names.includes(alert), 30_000);
@@ -104,7 +106,20 @@ describe.skipIf(!hasTools)("metrics", () => {
     const heal = ["--heal", "--interval", "2s", "--peers", peersOf(cluster.nodes)];
     const [first] = cluster.nodes as [NodeUnderTest];
     startSidecar(first, ...heal, "--port", `${first.port}`);
-    for (const node of [...cluster.nodes.slice(1), ...set.nodes]) startSidecar(node);
+    for (const node of cluster.nodes.slice(1)) startSidecar(node);
+    const passwordFile = join(processes.folder, "password");
+    writeFileSync(passwordFile, password);
+    const backup = [
+      "--backup",
+      `file://${store()}`,
+      "--every",
+      "5s",
+      "--keep-last",
+      "2",
+      "--continuous",
+    ];
+    for (const node of set.nodes)
+      startSidecar(node, ...backup, "--port", `${node.port}`, "--password-file", passwordFile);
     prometheus = await startPrometheus(processes, 21_399, targets());
   });
   afterAll(async () => {
@@ -224,7 +239,11 @@ describe.skipIf(!hasTools)("metrics", () => {
     expect(await prometheus.query("max_over_time(count(ALERTS)[4s:1s])")).toEqual([]);
   });
 
-  test("the alerts for a cluster fire when it is so", async () => {
+  test("the alerts for a cluster, and for snapshots without a store, fire when it is so", async () => {
+    rmSync(store(), { recursive: true });
+    writeFileSync(store(), "");
+    const { alpha } = await untilSetWhole(set);
+    await say(alpha, "SET written 1");
     const [first, second, third] = await shardsOf(cluster.nodes);
     if (!first || !second || !third) throw new Error("there are no three shards");
     const [mute, lost, other] = [first, second, third].map(
@@ -246,6 +265,9 @@ describe.skipIf(!hasTools)("metrics", () => {
     await isFiring("RedisClusterNotOk");
     exporters.get(other)?.kill("SIGKILL");
     await isFiring("RekindleExporterDown");
+    await isFiring("RekindleBackupFails");
+    await isFiring("RekindleBackupTooOld");
+    await isFiring("RekindleBackupStreamBehind");
     mute.process?.kill("SIGKILL");
   });
 
