@@ -23,7 +23,10 @@ export async function readMode(connections: Connections, address: Address): Prom
   return isAnnounced || hasOthers(parseInfo(String(replication))) ? "set" : "alone";
 }
 
-/** A backup follows a server as a beta does, at no port. */
+/** A backup follows a server as a beta does, at a port that no server can have. */
 const hasOthers = (info: ReadonlyMap<string, string>): boolean =>
   info.get("role") !== "master" ||
-  [...info].some(([name, value]) => /^slave\d+$/.test(name) && !/,port=0,/.test(value));
+  [...info].some(([name, value]) => {
+    const port = Number(/,port=(\d+),/.exec(value)?.[1]);
+    return /^slave\d+$/.test(name) && port >= 1 && port <= 65_535;
+  });

@@ -11,6 +11,7 @@ const expected: readonly (readonly [Home, Fate, boolean])[] = [
   ["emptyDir", "redis exits cleanly", true],
   ["emptyDir", "the pod is deleted", false],
   ["a claim", "the pod is deleted", true],
+  ["emptyDir and a store", "the pod is deleted", true],
 ];
 
 describe.concurrent("an application that crashes, and its cache", () => {
