@@ -63,7 +63,7 @@ export function carryOut(
 /** A link: neither file is ever written to again, and it takes no room. The manifest makes it count, and comes last. */
 function adoptAsPart({ dir, dbfilename, appenddirname, appendfilename }: DataFiles): string {
   const folder = join(dir, appenddirname);
-  mkdirSync(folder, { recursive: true });
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
   const base = `${appendfilename}.1.base.rdb`;
   const temporary = join(folder, `${base}.new`);
   rmSync(temporary, { force: true });
@@ -72,7 +72,7 @@ function adoptAsPart({ dir, dbfilename, appenddirname, appendfilename }: DataFil
   } catch (thrown) {
     if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "EMLINK", "EXDEV"].includes(codeOf(thrown) ?? ""))
       throw thrown;
-    copyFileSync(join(dir, dbfilename), temporary, constants.COPYFILE_FICLONE);
+    copy(join(dir, dbfilename), temporary);
   }
   renameSync(temporary, join(folder, base));
   writeWhole(join(folder, `${appendfilename}.manifest`), renderAofManifest(base), 0o600);
@@ -82,14 +82,14 @@ function adoptAsPart({ dir, dbfilename, appenddirname, appendfilename }: DataFil
 /** A copy: the server appends to this one. It may begin with a snapshot (aof-use-rdb-preamble). */
 function adoptAsFile({ dir, dbfilename, appendfilename }: DataFiles): string {
   const temporary = join(dir, `${appendfilename}.new`);
-  copyFileSync(join(dir, dbfilename), temporary, constants.COPYFILE_FICLONE);
-  sync(temporary);
+  copy(join(dir, dbfilename), temporary);
   renameSync(temporary, join(dir, appendfilename));
   return appendfilename;
 }
 
-function sync(path: string): void {
-  const fd = openSync(path, "r");
+function copy(from: string, to: string): void {
+  copyFileSync(from, to, constants.COPYFILE_FICLONE);
+  const fd = openSync(to, "r");
   try {
     fsyncSync(fd);
   } finally {

@@ -14,7 +14,7 @@ export async function prepareFolder(surveyed: Surveyed): Promise<void> {
   const seen = await observe(surveyed);
   const plan = decideStart(seen);
   if (plan.kind === "refuse") throw new RekindleError("refused", plan.reason, { hint: plan.hint });
-  for (const warning of plan.warnings) log.warn("observed", warning, { report: "Warning" });
+  for (const warning of plan.warnings) log.warn("observed", warning);
   log.info("decided", plan.reason);
   for (const step of plan.steps) carryOut(step, files, seen.hasParts, new Date(), log);
 }

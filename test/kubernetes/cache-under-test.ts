@@ -170,7 +170,7 @@ export async function createCache(home: Home): Promise<Cache> {
   }
 }
 
-const statusOf = (pod: V1Pod, container: string) =>
+export const statusOf = (pod: V1Pod, container: string) =>
   pod.status?.containerStatuses?.find(({ name }) => name === container);
 
 export const restartsOf = (pod: V1Pod, container: string): number =>

@@ -401,6 +401,61 @@ test.skipIf(!isRoot)("a full disk is said, and little room is a warning", async 
   }
 });
 
+test("an empty folder gets the newest snapshot of a store; one that holds data keeps its own", async () => {
+  await using group = createNodes(port, 1);
+  const room = openRoom(group);
+  const store = `file://${join(group.root, "store")}`;
+  // A store without a snapshot yet is no reason to wait.
+  mkdirSync(join(group.root, "store"));
+  await room.start("--restore-from", store);
+  await ask(room.node, [["SET", "mycounter", "42"]]);
+  const backup = ["backup", "--to", store, "--connect", `127.0.0.1:${port}`];
+  execFileSync(executable, backup, { stdio: "ignore" });
+  await ask(room.node, [["SET", "mycounter", "43"]]);
+  await kill(room.node);
+  await room.start("--restore-from", store);
+  expect(await room.counter()).toBe("43");
+  await kill(room.node);
+  for (const name of readdirSync(room.node.dir)) rmSync(room.path(name), { recursive: true });
+  await room.start("--restore-from", store);
+  expect(await room.counter()).toBe("42");
+});
+
+test("status tells what it keeps and what is wrong, drain lets it be, and a backup that follows it changes neither", async () => {
+  await using group = createNodes(port, 1);
+  const room = await withData(group);
+  await room.start();
+  const at = ["--connect", `127.0.0.1:${port}`];
+  const run = (...args: readonly string[]) => spawnSync(executable, args, { encoding: "utf8" });
+  const status = run("status", ...at);
+  expect(status.stdout).toMatch(/● serving\s+one server at .*1 key, .*append-only file/);
+  expect(status.status).toBe(0);
+  const drained = run("drain", "--port", `${port}`, "--dir", room.node.dir);
+  expect(drained.stdout).toContain("this server is alone");
+  expect(drained.status).toBe(0);
+
+  const store = `file://${join(group.root, "store")}`;
+  const beside = ["--port", `${port}`, "--dir", room.node.dir];
+  const sidecar = spawn(executable, ["sidecar", "--backup", store, "--continuous", ...beside]);
+  try {
+    await until(
+      "the backup follows",
+      () => ask(room.node, [["INFO", "replication"]]).then(String),
+      (info) => /slave0:.*state=online/.test(info),
+    );
+    expect(run("status", ...at, "--json").stdout).toContain('"keeps": "append-only file"');
+    expect(run("drain", "--port", `${port}`, "--dir", room.node.dir).status).toBe(0);
+  } finally {
+    sidecar.kill("SIGKILL");
+  }
+
+  await ask(room.node, [
+    ["CONFIG", "SET", "appendonly", "no"],
+    ["CONFIG", "SET", "save", ""],
+  ]);
+  expect(run("status", ...at).stdout).toContain("a restart loses all data");
+});
+
 test("a large file is looked at by its ends; one that nobody wrote to since the last start, as a whole", async () => {
   await using group = createNodes(port, 1);
   const room = openRoom(group);
