@@ -26,7 +26,7 @@ import {
   readManifest,
 } from "./site-under-test.ts";
 
-type Edit = (all: readonly KubernetesObject[], namespace: string) => KubernetesObject[];
+type Edit = (all: readonly KubernetesObject[], namespace: string) => void;
 
 /** Where the data lies, as the manifest has it or as its comments say. */
 export const homes = {
@@ -36,20 +36,18 @@ export const homes = {
       for (const one of spec.containers)
         one.volumeMounts = one.volumeMounts?.filter(({ name }) => name !== "data") ?? [];
     }
-    return [];
   },
-  emptyDir: () => [],
+  emptyDir: () => {},
   "a claim": (all) => {
+    const claim = {
+      metadata: { name: "data" },
+      spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } },
+    };
     for (const { spec } of podTemplatesOf(all))
-      for (const volume of spec.volumes.filter(({ name }) => name === "data")) {
-        delete volume.emptyDir;
-        volume.persistentVolumeClaim = { claimName: "cache-sidecar" };
-      }
-    const spec = { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } };
-    const metadata = { name: "cache-sidecar" };
-    return [
-      { apiVersion: "v1", kind: "PersistentVolumeClaim", metadata, spec } as KubernetesObject,
-    ];
+      spec.volumes = spec.volumes.filter(({ name }) => name !== "data");
+    for (const one of all)
+      if (one.kind === "StatefulSet")
+        Object.assign((one as { spec?: object }).spec ?? {}, { volumeClaimTemplates: [claim] });
   },
   "emptyDir and a store": (all, namespace) => {
     const mount = { name: "store", mountPath: "/store" };
@@ -71,7 +69,6 @@ export const homes = {
       const opener = { name: "open", image: redis.image, command, securityContext };
       spec.initContainers = [{ ...opener, resources, volumeMounts }];
     }
-    return [];
   },
 } satisfies Record<string, Edit>;
 
@@ -116,8 +113,11 @@ async function loseMachine({ find, namespace }: Cache): Promise<void> {
   const pod = await find();
   const at = { name: "cache-sidecar", namespace };
   const scale = async (replicas: number) => {
-    const scaled = await apps.readNamespacedDeploymentScale(at);
-    await apps.replaceNamespacedDeploymentScale({ ...at, body: { ...scaled, spec: { replicas } } });
+    const scaled = await apps.readNamespacedStatefulSetScale(at);
+    await apps.replaceNamespacedStatefulSetScale({
+      ...at,
+      body: { ...scaled, spec: { replicas } },
+    });
   };
   await scale(0);
   await core.deleteNamespacedPod({ name: nameOf(pod), namespace, gracePeriodSeconds: 0 });
@@ -152,9 +152,8 @@ export async function createCache(home: Home): Promise<Cache> {
   try {
     const shipped = readManifest("cache-sidecar");
     fitForTest(shipped, namespace);
-    const more = (homes[home] as Edit)(shipped, namespace);
-    for (const object of more) object.metadata = { ...object.metadata, namespace };
-    for (const object of [...more, ...shipped]) await objects.create(object);
+    (homes[home] as Edit)(shipped, namespace);
+    for (const object of shipped) await objects.create(object);
     const pod = await cache.waitUntilReady();
     if (home === "emptyDir and a store")
       await until(
@@ -281,7 +280,7 @@ function readyAt(log: string): number {
 
 /** As `kubectl describe pod` shows it. */
 function describePod(before: V1Pod, after: V1Pod): string {
-  if (nameOf(before) !== nameOf(after)) return "another pod, no restarts of redis";
+  if (before.metadata?.uid !== after.metadata?.uid) return "another pod, redis: restarts 0";
   const status = statusOf(after, "redis");
   const ended = status?.lastState?.terminated;
   const app = statusOf(after, "app");
