@@ -92,10 +92,12 @@ async function prepare(
     await restorer.prepare("all");
     restorer.commit();
   }
+  const set = (name: string) => directiveValue(directives, name)?.toLowerCase();
   await prepareFolder({
     files,
     server,
-    takesShort: directiveValue(directives, "aof-load-truncated")?.toLowerCase() !== "no",
+    takesShort: set("aof-load-truncated") !== "no",
+    isRelaxed: set("rdb-version-check") === "relaxed",
     lastStart: readLastStart(configurationFile),
     log,
   });

@@ -9,14 +9,22 @@ import type { Condition } from "./types.ts";
 
 const sound: Condition = { kind: "sound" };
 
+export interface Checker {
+  /** The server's executable. */
+  readonly server: string;
+  /** `rdb-version-check relaxed`: Valkey 9 tries to read what Redis 7.4 and later have written. */
+  readonly isRelaxed: boolean;
+}
+
 interface Answer {
-  /** Undefined where the executable is no such checker: a wrapper script, for one. */
-  readonly isSound: boolean | undefined;
+  /** Also where the executable is no such checker: a wrapper script, for one. */
+  readonly isSound: boolean;
+  readonly isForeign: boolean;
   readonly output: string;
 }
 
 async function ask(
-  server: string,
+  { server, isRelaxed }: Checker,
   name: "redis-check-rdb" | "redis-check-aof",
   path: string,
 ): Promise<Answer> {
@@ -31,19 +39,24 @@ async function ask(
   });
   const output = Buffer.concat(parts).toString("latin1");
   const isChecker = /Checking RDB file|AOF analyzed|AOF .*is not valid/.test(output);
-  return { isSound: isChecker ? code === 0 : undefined, output };
+  const isForeign =
+    /Can't handle RDB format version|Wrong signature/.test(output) ||
+    (!isRelaxed && output.includes("rdb-version-check relaxed"));
+  return { isSound: !isChecker || code === 0, isForeign, output };
 }
 
 /** Reads all of it. */
-export async function checkSnapshot(server: string, path: string): Promise<Condition> {
-  const { isSound, output } = await ask(server, "redis-check-rdb", path);
-  return isSound === false ? { kind: "damaged", why: findComplaint(output) } : sound;
+export async function checkSnapshot(checker: Checker, path: string): Promise<Condition> {
+  const { isSound, isForeign, output } = await ask(checker, "redis-check-rdb", path);
+  if (isForeign) return { kind: "foreign" };
+  return isSound ? sound : { kind: "damaged", why: findComplaint(output) };
 }
 
 /** Reads all of it. */
-export async function checkCommands(server: string, path: string): Promise<Condition> {
-  const { isSound, output } = await ask(server, "redis-check-aof", path);
-  if (isSound !== false) return sound;
+export async function checkCommands(checker: Checker, path: string): Promise<Condition> {
+  const { isSound, isForeign, output } = await ask(checker, "redis-check-aof", path);
+  if (isForeign) return { kind: "foreign" };
+  if (isSound) return sound;
   const wholeBytes = Number(/ok_up_to=(\d+)/.exec(output)?.[1] ?? Number.NaN);
   if (wholeBytes >= 0 && isCutShort(readFrom(path, wholeBytes)))
     return { kind: "short", wholeBytes };
@@ -66,13 +79,13 @@ function isCutShort(rest: Buffer): boolean {
  * @param format as the file's first bytes have it.
  * @param dir where this user may write.
  */
-export async function readsFormat(server: string, format: string, dir: string): Promise<boolean> {
+export async function readsFormat(checker: Checker, format: string, dir: string): Promise<boolean> {
   // All since 6.0 do.
   if (format <= "REDIS0009") return true;
   const path = join(dir, "rekindle-empty.rdb");
   try {
     writeFileSync(path, Buffer.concat([Buffer.from(format), Buffer.from([0xff]), Buffer.alloc(8)]));
-    return (await ask(server, "redis-check-rdb", path)).isSound !== false;
+    return !(await ask(checker, "redis-check-rdb", path)).isForeign;
   } finally {
     unlinkSync(path);
   }

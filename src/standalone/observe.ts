@@ -21,7 +21,7 @@ import type { Log } from "../log.ts";
 import type { DataFiles } from "../redis/data-files.ts";
 import type { Server } from "../redis/server.ts";
 import { type AofManifest, parseAofManifest } from "./aof-manifest.ts";
-import { checkCommands, checkSnapshot, readsFormat } from "./ask-checker.ts";
+import { type Checker, checkCommands, checkSnapshot, readsFormat } from "./ask-checker.ts";
 import { endsWhole } from "./commands-in-file.ts";
 import { namesToLoad } from "./plan.ts";
 import { headerBytesMax, readRdbHeader } from "./rdb-header.ts";
@@ -31,6 +31,8 @@ export interface Surveyed {
   readonly files: DataFiles;
   readonly server: Server;
   readonly takesShort: boolean;
+  /** `rdb-version-check relaxed`. */
+  readonly isRelaxed: boolean;
   readonly lastStart: Observation["lastStart"];
   readonly log: Log;
 }
@@ -63,13 +65,14 @@ const quickBytesMax = 16 << 20;
 
 /** Of what the server would load. A file that nobody has written to since the last start may be why there is another one: it is read as a whole. */
 async function withConditions(seen: Observation, surveyed: Surveyed): Promise<Observation> {
-  const { lastStart, server, log } = surveyed;
+  const { lastStart, log } = surveyed;
+  const checker = { server: surveyed.server.path, isRelaxed: surveyed.isRelaxed };
   const names = new Set(namesToLoad(seen));
   const check = async (file: DataFile): Promise<DataFile> => {
     if (!names.has(file.name) || file.denied !== undefined) return file;
     const isWanted =
       file.bytes <= quickBytesMax || (lastStart !== undefined && file.writtenAtMs < lastStart.atMs);
-    return { ...file, condition: await judge(file, seen.files.dir, server, isWanted, log) };
+    return { ...file, condition: await judge(file, seen.files.dir, checker, isWanted, log) };
   };
   const { snapshot, single, parts } = seen;
   return {
@@ -81,22 +84,22 @@ async function withConditions(seen: Observation, surveyed: Surveyed): Promise<Ob
 }
 
 async function judge(
-  file: DataFile,
+  { name, bytes, header, isSnapshot }: DataFile,
   dir: string,
-  server: Server,
+  checker: Checker,
   isWhole: boolean,
   log: Log,
 ): Promise<Condition> {
-  const path = join(dir, file.name);
-  const { header, isSnapshot } = file;
-  if (header && !(await readsFormat(server.path, header.format, dir))) return { kind: "foreign" };
+  const path = join(dir, name);
   if (isSnapshot && header === undefined)
     return { kind: "damaged", why: "it does not begin as a snapshot does" };
-  const check = isSnapshot ? checkSnapshot : checkCommands;
-  const isDoubtful = isSnapshot ? !endsWithMark(path) : !endsWithCommand(path);
-  if (!isWhole && !isDoubtful) return { kind: "sound" };
-  log.debug("action", `${path} is read as a whole`, { bytes: file.bytes });
-  return check(server.path, path);
+  const isDoubtful = () => (isSnapshot ? !endsWithMark(path) : !endsWithCommand(path));
+  if (isWhole || isDoubtful()) {
+    log.debug("action", `${path} is read as a whole`, { bytes });
+    return (isSnapshot ? checkSnapshot : checkCommands)(checker, path);
+  }
+  const isRead = header === undefined || (await readsFormat(checker, header.format, dir));
+  return { kind: isRead ? "sound" : "foreign" };
 }
 
 /** An end mark, and eight bytes of checksum. */
