@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 import { checkTls, clusterSettingDescriptions } from "../cluster/settings.ts";
 import { createLog, type Log } from "../log.ts";
 import { openRecord } from "../metrics/record.ts";
-import { findDataFiles, isWithoutKeys } from "../redis/data-files.ts";
+import { type DataFiles, findDataFiles, isWithoutKeys } from "../redis/data-files.ts";
 import { requireFreePorts } from "../redis/ports.ts";
 import { directiveValue } from "../redis/user-configuration.ts";
 import { checkRestore, restoreSettingDescriptions } from "../restore/settings.ts";
@@ -88,7 +88,7 @@ async function prepare(
   requireNoOtherServer(files.dir);
   settleRestore(files.dir, log);
   const restorer = await openRestorer(settings, foundation, log);
-  if (restorer && findDataFiles(files).every(isWithoutKeys)) {
+  if (restorer && holdsNothing(files)) {
     await restorer.prepare("all");
     restorer.commit();
   }
@@ -102,4 +102,13 @@ async function prepare(
     log,
   });
   return finishStart(foundation, configuration, { ip: loopback, port, busPort: 0 }, log);
+}
+
+/** A server that never had a key has left files all the same. */
+function holdsNothing(files: DataFiles): boolean {
+  try {
+    return findDataFiles(files).every(isWithoutKeys);
+  } catch {
+    return false; // Something is there that this user cannot look at, which is told a moment later.
+  }
 }

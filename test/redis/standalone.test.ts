@@ -340,10 +340,10 @@ test.skipIf(!isRoot)(
   async () => {
     await using group = createNodes(port, 1);
     const room = await withData(group);
-    const runAs = (): { exit: number; message: string; hint: string } => {
+    const runAs = (...more: readonly string[]): { exit: number; message: string; hint: string } => {
       const args = ["standalone", "--port", `${port}`, "--dir", room.node.dir, "--server", server];
       const user = { uid: 999, gid: 999 };
-      const { stderr } = spawnSync(executable, args, {
+      const { stderr } = spawnSync(executable, [...args, ...more], {
         encoding: "utf8",
         timeout: 20_000,
         ...user,
@@ -355,6 +355,7 @@ test.skipIf(!isRoot)(
     chownSync(room.node.dir, 999, 999);
     expect(runAs()).toMatchObject({ exit: 65, message: expect.stringMatching(/rekindle\.lock/) });
     chownSync(room.path("rekindle.lock"), 999, 999);
+    expect(runAs("--restore-from", "file:///tmp").message).toContain(aofFolder);
     chmodSync(room.path(aofFolder), 0o755);
     const says = /belongs to user 0 and group 0 .* and this is user 999/;
     for (const owned of [aofFolder, join(aofFolder, "appendonly.aof.manifest"), increment]) {
@@ -417,6 +418,9 @@ test("an empty folder gets the newest snapshot of a store; one that holds data k
   expect(await room.counter()).toBe("43");
   await kill(room.node);
   for (const name of readdirSync(room.node.dir)) rmSync(room.path(name), { recursive: true });
+  // The files of a server that never had a key are no data.
+  await room.start();
+  await kill(room.node);
   await room.start("--restore-from", store);
   expect(await room.counter()).toBe("42");
 });
