@@ -21,26 +21,34 @@ const common = {
   define: { REKINDLE_VERSION: JSON.stringify(version) },
 };
 
-// Two bundles: what boots in a pod, and the tools, fifty times as large, which the executable carries as an asset.
+// What boots in a pod is one bundle. What only some runs need is a bundle each, ten to fifty times as large, which the executable
+// carries as assets.
 const commonJs = { ...common, format: "cjs", minifySyntax: true };
+const loadedLater = ["./command-line.ts", "./s3.ts", "./gcs.ts"];
 await build({
   ...commonJs,
   entryPoints: ["src/main.ts"],
   outfile: "dist/rekindle.cjs",
-  external: ["./command-line.ts"],
+  external: loadedLater,
 });
-await build({
-  ...commonJs,
-  entryPoints: ["src/command-line.ts"],
-  outfile: "dist/tools.cjs",
-  // What is compiled from an asset has no import(); a require in its place does.
-  supported: { "dynamic-import": false },
-  // yargs reads import.meta.url, which CommonJS does not have.
-  banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' },
-  define: { ...common.define, "import.meta.url": "importMetaUrl" },
-  // Native speed-ups of a remote engine over ssh; their absence is caught.
-  external: ["cpu-features", "*.node"],
-});
+const assets = {
+  "tools.cjs": "src/command-line.ts",
+  "stores-s3.cjs": "src/stores/s3.ts",
+  "stores-gcs.cjs": "src/stores/gcs.ts",
+};
+for (const [name, entry] of Object.entries(assets))
+  await build({
+    ...commonJs,
+    entryPoints: [entry],
+    outfile: `dist/${name}`,
+    // What is compiled from an asset has no import(); a require in its place does.
+    supported: { "dynamic-import": false },
+    // yargs and others read import.meta.url, which CommonJS does not have.
+    banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' },
+    define: { ...common.define, "import.meta.url": "importMetaUrl" },
+    // Native speed-ups of a remote engine over ssh; their absence is caught.
+    external: ["cpu-features", "*.node", ...loadedLater],
+  });
 await build({
   ...common,
   entryPoints: { index: "src/index.ts", testing: "src/local/index.ts" },
@@ -56,7 +64,7 @@ writeFileSync(
     main: "dist/rekindle.cjs",
     mainFormat: "commonjs",
     output: "dist/rekindle.new",
-    assets: { "tools.cjs": "dist/tools.cjs" },
+    assets: Object.fromEntries(Object.keys(assets).map((name) => [name, `dist/${name}`])),
     disableExperimentalSEAWarning: true,
     useCodeCache: true,
     // A boot is over before helpers of the garbage collector would pay: they cost it two milliseconds of CPU.

@@ -23,16 +23,30 @@ export function makeBase(name) {
   const image = `rekindle-base:${name}`;
   if (has(image)) return image;
   const { suite, server, from } = bases[name];
+  return install(image, suite, [server], from);
+}
+
+/** The S3 server of the tests of the stores: Ceph's gateway. Garage is no package of Debian's (its garagemq is something else). */
+export function makeS3Server() {
+  const image = "rekindle-test-s3:ceph";
+  return has(image)
+    ? image
+    : install(image, "trixie", ["ceph-mon", "ceph-osd", "radosgw", "ceph-common"]);
+}
+
+/** @param from another suite, which the packages are from. */
+function install(image, suite, packages, from) {
   const system = makeSystem(suite);
-  say(`installing ${server} from ${from ?? suite}`);
+  const names = packages.join(" ");
+  say(`installing ${names} from ${from ?? suite}`);
   const source =
     from === undefined
       ? ""
       : `echo "deb ${mirror()} ${from} main" >/etc/apt/sources.list.d/${from}.list && `;
   const target = from === undefined ? "" : `-t ${from} `;
   // Unstable's lists may be older than they say they live; the packages are signed all the same.
-  const install = `${source}apt-get -o Acquire::Check-Valid-Until=false update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ${target}${server} && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /usr/share/doc /usr/share/man /usr/share/locale`;
-  const dockerfile = `FROM ${system}\nRUN ${install}\n`;
+  const command = `${source}apt-get -o Acquire::Check-Valid-Until=false update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ${target}${names} && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /usr/share/doc /usr/share/man /usr/share/locale`;
+  const dockerfile = `FROM ${system}\nRUN ${command}\n`;
   const { status, stderr, stdout } = spawnSync(
     "docker",
     ["build", "--network", "host", "--tag", image, "-"],
@@ -40,7 +54,7 @@ export function makeBase(name) {
   );
   if (status !== 0)
     fail(
-      `${server} cannot be installed: ${`${stdout}${stderr}`.trim().split("\n").slice(-4).join(" ")}`,
+      `${names} cannot be installed: ${`${stdout}${stderr}`.trim().split("\n").slice(-4).join(" ")}`,
       "check that Debian's mirror answers",
     );
   return image;

@@ -49,10 +49,10 @@ export function createContinuous(options: ContinuousOptions): Continuous {
   /** Of the snapshot that is being taken. */
   let begun: readonly KeptShard[] = [];
 
-  async function begin(source: Source, copy: Copy, signal: AbortSignal): Promise<KeptShard> {
+  async function begin(source: Source, copy: Copy): Promise<KeptShard> {
     const same = kept.find((one) => haveSameSlots([one.source], [source]));
     if (same?.stream.cutAt(copy)) return { source, stream: same.stream };
-    const first = await resumeAt(source, copy, signal);
+    const first = await resumeAt(source, copy);
     if (first === undefined)
       throw new RekindleError("tryAgain", `${source.name} does not have its stream any more`, {
         hint: "raise its repl-backlog-size",
@@ -79,8 +79,9 @@ export function createContinuous(options: ContinuousOptions): Continuous {
     if (source === undefined) throw new Error(`the slots of ${name} were moved`);
     return resumeAt(source, from, signal);
   }
-  async function resumeAt({ address }: Source, from: Position, signal: AbortSignal) {
-    const connection = await connectAsReplica(address, { ...options.connect, signal });
+  async function resumeAt({ address }: Source, from: Position, signal?: AbortSignal) {
+    const more = signal && { signal };
+    const connection = await connectAsReplica(address, { ...options.connect, ...more });
     return connection.resume(from);
   }
   const end = (shards: readonly KeptShard[]): Promise<unknown> =>
@@ -109,8 +110,8 @@ export function createContinuous(options: ContinuousOptions): Continuous {
     async begin(sources, copies, signal) {
       const found: KeptShard[] = [];
       try {
-        await allOrNone(sources, signal, async (source, index, signal) => {
-          found[index] = await begin(source, copies[index] as Copy, signal);
+        await allOrNone(sources, signal, async (source, index) => {
+          found[index] = await begin(source, copies[index] as Copy);
         });
       } finally {
         begun = found.filter((one) => one !== undefined);

@@ -7,6 +7,7 @@ import {
   type Copy,
   connectAsReplica,
   type ReplicaConnection,
+  type ServerVersion,
 } from "../redis/replication-stream.ts";
 import { type CheckedRdb, createRdbCheck, type RdbCheck } from "../snapshots/check-rdb.ts";
 import { rdbOf, type Shard } from "../snapshots/manifest.ts";
@@ -32,12 +33,18 @@ export interface Progress {
 
 export const fileOf = (index: number): string => `${index}.rdb`;
 
+export interface Copied {
+  /** Of the first shard. */
+  readonly server: ServerVersion;
+  readonly shards: readonly Shard[];
+}
+
 /** @throws RekindleError for the first shard that fails; the others are given up then. */
 export async function copyShards(
   id: string,
   sources: readonly Source[],
   options: CopyOptions,
-): Promise<readonly Shard[]> {
+): Promise<Copied> {
   const { keeper, connect, signal } = options;
   const connections: ReplicaConnection[] = [];
   try {
@@ -54,7 +61,8 @@ export async function copyShards(
       connection: connections[index] as ReplicaConnection,
       stream: streams?.[index],
     }));
-    return await storeAll(id, shards, options);
+    const { server } = connections[0] as ReplicaConnection;
+    return { server, shards: await storeAll(id, shards, options) };
   } finally {
     for (const connection of connections) connection?.close();
   }

@@ -47,7 +47,8 @@ const lookMs = 10_000;
 export async function keepBackingUp(options: ResidentOptions): Promise<void> {
   const { everyMs, signal, bell, log, finder, continuous, record } = options;
   let past: Past = { newestAt: undefined, failures: 0, failedAt: 0 };
-  let [isKnown, wasOurTurn] = [false, true];
+  let isKnown = false;
+  const turn = createTurn();
   const dueAt = (): number => {
     const newestAt = continuous?.needsSnapshot ? undefined : past.newestAt;
     return nextSnapshotAt({ ...past, newestAt }, everyMs);
@@ -55,10 +56,11 @@ export async function keepBackingUp(options: ResidentOptions): Promise<void> {
   while (!signal.aborted) {
     const isWanted = bell.take();
     const sight = await finder.look();
-    const isOurTurn = isWanted || (await options.isOurTurn(sight));
-    if (isOurTurn !== wasOurTurn)
-      log.info("decided", isOurTurn ? "snapshots are our turn" : "snapshots are another's turn");
-    wasOurTurn = isOurTurn;
+    const wasOurTurn = turn.isOurs ?? true;
+    turn.look(await options.isOurTurn(sight));
+    const isOurTurn = isWanted || turn.isOurs;
+    if (turn.isOurs !== wasOurTurn)
+      log.info("decided", turn.isOurs ? "snapshots are our turn" : "snapshots are another's turn");
     if (isOurTurn) continuous?.compare(sight);
     else await continuous?.stop();
     record?.streamedUntil(continuous?.storedAtMs);
@@ -73,6 +75,20 @@ export async function keepBackingUp(options: ResidentOptions): Promise<void> {
     await bell.within(Math.min(lookMs, Math.max(0, waitMs)), signal);
   }
   await continuous?.stop();
+}
+
+/** It changes when it was seen twice: a beta that is out of sync for a moment, as after a failover, takes no part from anybody. */
+function createTurn() {
+  let [isOurs, before]: (boolean | undefined)[] = [];
+  return {
+    get isOurs() {
+      return isOurs;
+    },
+    look(isIt: boolean): void {
+      if (isOurs === undefined || isIt === before) isOurs = isIt;
+      before = isIt;
+    },
+  };
 }
 
 /**

@@ -29,6 +29,8 @@ export interface SegmentCutter {
   /** @param seconds since 1970, when it came. */
   push(command: StreamedCommand, seconds: number): void;
   isIn(database: number): void;
+  /** Forgets the beginning of a transaction: the connection that it came over is gone, and another server may not have it. */
+  rewind(): void;
   /**
    * One segment must end there, and another begin.
    *
@@ -108,6 +110,12 @@ export function createSegmentCutter(start: CutterStart): SegmentCutter {
     },
     isIn(given) {
       database ??= given;
+    },
+    rewind() {
+      for (const { bytes } of entries.filter(({ end }) => end > safe))
+        heldBytes -= bytes.length + entryBytes;
+      entries = entries.filter(({ end }) => end <= safe);
+      [offset, isWithin] = [safe, false];
     },
     cutAt(wanted) {
       if (wanted > from) cuts = [...new Set([...cuts, wanted])].sort((a, b) => a - b);

@@ -55,7 +55,7 @@ export function startShardStream(options: ShardStreamOptions): ShardStream {
   const { id, name, store, log } = options;
   const { offset } = options.first;
   const cutter = createSegmentCutter({ offset, database: options.database });
-  const stop = new AbortController();
+  const [stop, late] = [new AbortController(), new AbortController()];
   let { history } = options.first;
   let server: Resumed | undefined = options.first;
   let broken: string | undefined;
@@ -110,6 +110,7 @@ export function startShardStream(options: ShardStreamOptions): ShardStream {
     breakOff("no server has what follows");
   }
   async function reconnect(): Promise<Resumed | undefined> {
+    cutter.rewind();
     let said = "";
     for (;;) {
       try {
@@ -130,14 +131,18 @@ export function startShardStream(options: ShardStreamOptions): ShardStream {
     const isAllStored = queue.length === 0 && cutter.heldBytes === 0;
     server?.acknowledge(isAllStored ? cutter.offset : storedTo);
   }
-  async function storeTaken(signal?: AbortSignal): Promise<void> {
+  async function storeTaken(): Promise<void> {
     const takenAtMs = Date.now();
     const taken = cutter.take(Math.floor(takenAtMs / 1_000));
     for (const { content } of taken) queuedBytes += content.length;
     queue.push(...taken);
     for (let next = queue[0]; next !== undefined; next = queue[0]) {
       const segment = next;
-      await store.write(nameSegment({ stream: id, ...segment }), oneOf(segment.content), signal);
+      await store.write(
+        nameSegment({ stream: id, ...segment }),
+        oneOf(segment.content),
+        late.signal,
+      );
       queue = queue.slice(1);
       queuedBytes -= segment.content.length;
       storedTo = segment.to;
@@ -183,12 +188,13 @@ export function startShardStream(options: ShardStreamOptions): ShardStream {
     breakOff,
     async close() {
       end();
+      const timer = setTimeout(() => late.abort(), closingMsMax);
       await reading;
       await storing;
-      const deadline = AbortSignal.timeout(closingMsMax);
-      await storeTaken(deadline).catch((thrown: unknown) => {
+      await storeTaken().catch((thrown: unknown) => {
         log.warn("error", `the end of the stream of ${name} is lost: ${messageOf(thrown)}`);
       });
+      clearTimeout(timer);
     },
   };
 }

@@ -5,10 +5,8 @@
 import { messageOf, RekindleError } from "../errors.ts";
 import { drawNodeId } from "../files.ts";
 import type { Log } from "../log.ts";
-import { type ConnectOptions, connect } from "../redis/connection.ts";
-import { parseInfo } from "../redis/info.ts";
 import { type Manifest, makeId, manifestOf, printManifest, rdbOf } from "../snapshots/manifest.ts";
-import { haveSameSlots, type Source } from "./choose-sources.ts";
+import { haveSameSlots } from "./choose-sources.ts";
 import { type CopyOptions, copyShards, fileOf } from "./copy-shards.ts";
 import type { Found, SourceFinder } from "./find-sources.ts";
 
@@ -50,21 +48,18 @@ async function takeFrom(
     });
   let isWhole = false;
   try {
-    const server = await readServer(sources[0] as Source, options.connect);
-    const shards = await copyShards(id, sources, options);
+    const { server, shards } = await copyShards(id, sources, options);
     const after = await finder.find(patienceMs, signal);
     if (!haveSameSlots(sources, after.sources)) return undefined;
-    const [started, ended] = [startedAt, new Date()].map((at) => at.toISOString()) as [
-      string,
-      string,
-    ];
+    const { encryptedFor } = store;
     const manifest: Manifest = {
       format: 1,
       id,
-      startedAt: started,
-      endedAt: ended,
+      startedAt: startedAt.toISOString(),
+      endedAt: new Date().toISOString(),
       topology,
       server,
+      ...(encryptedFor !== undefined && { encryptedFor }),
       shards,
     };
     await store.write(manifestOf(id), oneOf(printManifest(manifest)), signal);
@@ -81,22 +76,6 @@ async function takeFrom(
 
 async function* oneOf(text: string): AsyncIterable<Buffer> {
   yield Buffer.from(text);
-}
-
-async function readServer(
-  { address }: Source,
-  options: ConnectOptions,
-): Promise<Manifest["server"]> {
-  const connection = await connect(address, options);
-  try {
-    const info = parseInfo(String((await connection.send([["INFO", "server"]]))[0]));
-    const valkey = info.get("valkey_version");
-    return valkey === undefined
-      ? { name: "redis", version: info.get("redis_version") ?? "" }
-      : { name: "valkey", version: valkey };
-  } finally {
-    connection.close();
-  }
 }
 
 /** What cannot be removed now the next snapshots do, when it is a day old. */

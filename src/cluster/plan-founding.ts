@@ -59,7 +59,8 @@ function foundAmong(observation: Observation, topology: Topology): Plan {
   const { policy, self, unchangedMs } = observation;
   const own = self ? 1 : 0;
   const addressed = countAddressed(observation, topology);
-  if (topology.foreign.length > 0) return refuseStrangersWithState(topology);
+  if (topology.foreign.length > 0)
+    return awaitTheirFellows(observation, topology) ?? refuseStrangersWithState(topology);
   const restoring = planRestoring(observation, topology);
   if (restoring) return restoring;
   if (self && !isCoordinator(self.name, topology))
@@ -118,6 +119,17 @@ function refuseStrangersWithState(topology: Topology): Plan {
   };
 }
 
+/** Restored nodes that know each other, and not all of them answer yet, look like strangers. */
+function awaitTheirFellows(
+  { policy, unchangedMs, snapshot }: Observation,
+  { foreign, silent }: Topology,
+): Plan | undefined {
+  if (snapshot === undefined || silent.length === 0 || unchangedMs >= policy.peerWaitMs)
+    return undefined;
+  const [who, whom] = [foreign, silent].map((peers) => peers.map(({ name }) => name).join(", "));
+  return { kind: "wait", reason: `whether ${who} belong here is for ${whom} to tell` };
+}
+
 function coordinate(observation: Observation, topology: Topology): Plan {
   const seats = assignSeats(observation, topology);
   const alphas = seats.flatMap((seat) => (seat.alpha ? [seat.alpha] : []));
@@ -134,10 +146,11 @@ function coordinate(observation: Observation, topology: Topology): Plan {
   if (unsettled !== undefined)
     return { kind: "act", isExclusive: true, reason: `founding: ${unsettled}`, steps };
   // Only now: a short timeout while nodes are busy with each other would have them call each other failed.
-  const hasten = hastenAlphas(observation.policy, alphas);
-  const late = observation.self
-    ? alphas.filter((alpha) => isHastened(observation.policy, alpha))
-    : topology.members;
+  // Where this node has slots itself, no other can be ok before it is there.
+  const isAwaited = seats.some(({ alpha }) => alpha === undefined);
+  const hasten = isAwaited ? [] : hastenAlphas(observation.policy, alphas);
+  const hastened = alphas.filter((alpha) => isHastened(observation.policy, alpha));
+  const late = isAwaited ? [] : observation.self ? hastened : topology.members;
   const waiting = late.filter(
     (node) => !node.seen.clusterOk || (!alphas.includes(node) && !node.seen.inSync),
   );

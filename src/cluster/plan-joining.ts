@@ -121,11 +121,11 @@ function replaceLostShard(
   const unowned = slotsWithoutOwner(topology.shards);
   if (lost.length === 0 && unowned.length === 0) return undefined;
   const missing = describeSlots([...lost.flatMap((shard) => shard.slots), ...unowned]);
+  const { policy, unchangedMs } = observation;
   const hasOrphans = topology.shards.some(
     (shard) => shard.alpha && countBetas(topology, shard) === 0,
   );
-  if (hasOrphans) return undefined;
-  const { policy, unchangedMs } = observation;
+  if (hasOrphans && policy.replicas > 0) return undefined;
   const returning = lost
     .flatMap((shard) => [shard.alphaId, ...shard.absentBetas])
     .filter((id) => canComeBack(topology, id));

@@ -183,13 +183,13 @@ export function createRdbReader(where: string, visitor: RdbVisitor): RdbReader {
   /** @returns how many of the bytes have been read. */
   function read(bytes: Buffer): number {
     let at = 0;
-    if (format === undefined) {
-      if (bytes.length < headerBytes) return 0;
-      format = readHeader(bytes);
-      visitor.header(format, bytes.subarray(0, headerBytes));
-      at = headerBytes;
-    }
     try {
+      if (format === undefined) {
+        if (bytes.length < headerBytes) return 0;
+        format = readHeader(bytes);
+        visitor.header(format, bytes.subarray(0, headerBytes));
+        at = headerBytes;
+      }
       while (at < bytes.length && state !== "ended") {
         if (state === "value") {
           const end = readValue(bytes, at);

@@ -7,6 +7,7 @@ import type { Socket } from "node:net";
 import { type Address, formatAddress } from "../address.ts";
 import { messageOf, RekindleError } from "../errors.ts";
 import { type ConnectOptions, connect } from "./connection.ts";
+import { parseInfo } from "./info.ts";
 import { createFeedReader, type Sent } from "./replica-feed.ts";
 import { type Command, encodeCommands, ReplyError } from "./resp.ts";
 
@@ -20,8 +21,13 @@ export interface Position {
   readonly offset: number;
 }
 
+export interface ServerVersion {
+  readonly name: "redis" | "valkey";
+  readonly version: string;
+}
+
 export interface ReplicaConnection {
-  readonly address: Address;
+  readonly server: ServerVersion;
   /** Asks for a copy of all data. The stream that belongs to it goes on from its position. */
   copy(): Promise<Copy>;
   /**
@@ -62,19 +68,22 @@ export async function connectAsReplica(
 ): Promise<ReplicaConnection> {
   options.signal?.throwIfAborted();
   const connection = await connect(address, options);
-  const greetings: readonly Command[] = [
+  const [first, , info] = await connection.send([
     ["REPLCONF", "listening-port", noServersPort],
     ["REPLCONF", "capa", "eof", "capa", "psync2"],
-  ];
-  const [first] = await connection.send(greetings);
+    ["INFO", "server"],
+  ]);
   if (first instanceof ReplyError) {
     connection.close();
     throw denied(address, first.message, options);
   }
+  const server = readServer(String(info));
+  // Valkey 9 gives one that does not say its version what an older one can load, or nothing where its data has what that cannot.
+  if (server.name === "valkey") await connection.send([["REPLCONF", "version", server.version]]);
   const where = formatAddress(address);
   const open = (): Feed => openFeed(connection.detach(), where, options.signal);
   return {
-    address,
+    server,
     async copy() {
       // From Redis 6.2 on the server need not keep what is written meanwhile for us; before, it does not know the word.
       await connection.send([["REPLCONF", "rdb-only", 1]]);
@@ -105,6 +114,14 @@ export async function connectAsReplica(
       connection.detach().destroy();
     },
   };
+}
+
+function readServer(text: string): ServerVersion {
+  const info = parseInfo(text);
+  const valkey = info.get("valkey_version");
+  return valkey === undefined
+    ? { name: "redis", version: info.get("redis_version") ?? "" }
+    : { name: "valkey", version: valkey };
 }
 
 interface Feed {

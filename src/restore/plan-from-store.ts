@@ -18,10 +18,25 @@ export async function planFromStore(
   const manifests = await readCandidates(store, wanted, signal);
   const choice = chooseSnapshot(manifests, wanted);
   if (choice.kind !== "chosen") return choice;
+  const locked = findMissingKey(store, choice.manifest);
+  if (locked) return { kind: "refuse", ...locked };
   const streams = new Set(choice.manifest.shards.flatMap(({ stream }) => stream ?? []));
   const segments = [];
   for (const stream of streams) segments.push(...(await listSegments(store, stream, signal)));
   return planRestore({ manifests, segments }, wanted, target);
+}
+
+/** What is wrong where the files cannot be decrypted. */
+export function findMissingKey(
+  store: Pick<Store, "encryptedFor">,
+  { id, encryptedFor }: Manifest,
+): { readonly reason: string; readonly hint: string } | undefined {
+  if (encryptedFor === undefined || encryptedFor === store.encryptedFor) return undefined;
+  const given = store.encryptedFor === undefined ? "none is" : `${store.encryptedFor} is`;
+  return {
+    reason: `snapshot ${id} is encrypted with the key ${encryptedFor}, and ${given} given`,
+    hint: "give the key that it was taken with, in --encryption-key-file",
+  };
 }
 
 /** In order. The newest first: as a rule that is the one, and each costs a request. */

@@ -64,9 +64,8 @@ export function chooseSnapshot(manifests: readonly Manifest[], { id, at }: Wante
     };
   }
   // The data of a snapshot may be that of its end.
-  const before = at
-    ? manifests.filter((one) => Date.parse(one.endedAt) <= at.getTime())
-    : manifests;
+  const moment = at?.toISOString();
+  const before = manifests.filter(({ endedAt }) => moment === undefined || endedAt <= moment);
   const manifest = before.at(-1);
   if (manifest) return { kind: "chosen", manifest };
   return {

@@ -5,10 +5,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { RekindleError } from "../errors.ts";
 import { parseInfo } from "../redis/info.ts";
 import { startThrowAwayServer } from "../redis/throw-away-server.ts";
 import type { Manifest, Shard } from "../snapshots/manifest.ts";
 import type { Store } from "../stores/store.ts";
+import { findMissingKey } from "./plan-from-store.ts";
 import { readVerified } from "./verified.ts";
 
 /**
@@ -22,6 +24,8 @@ export async function verifySnapshot(
   serverPath: string,
   signal?: AbortSignal,
 ): Promise<readonly number[]> {
+  const locked = findMissingKey(store, manifest);
+  if (locked) throw new RekindleError("refused", locked.reason, { hint: locked.hint });
   const folder = mkdtempSync(join(tmpdir(), "rekindle-verify-"));
   const counts: number[] = [];
   try {

@@ -17,17 +17,14 @@ export async function writeDurably(
   root: string,
   path: string,
   content: AsyncIterable<Uint8Array>,
-  signal?: AbortSignal,
 ): Promise<void> {
   const { handle, temporary, top } = await openTemporary(dirname(path));
   try {
     let bytes = 0;
     for await (const chunk of content) {
-      signal?.throwIfAborted();
       await writeAll(handle, chunk);
       bytes += chunk.length;
     }
-    signal?.throwIfAborted();
     await handle.sync();
     const { size } = await handle.stat();
     if (size !== bytes) throw new Error(`${size} of ${bytes} bytes arrived`);

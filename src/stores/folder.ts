@@ -7,6 +7,7 @@ import { createReadStream } from "node:fs";
 import { readdir, rmdir, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { codeOf, RekindleError } from "../errors.ts";
+import { abortable } from "./abortable.ts";
 import { isTemporary, writeDurably } from "./durable-file.ts";
 import { checkName, isName } from "./names.ts";
 import type { Store } from "./store.ts";
@@ -27,7 +28,7 @@ export function createFolderStore(root: string, url: string): Store {
     url,
     async write(name, content, signal) {
       try {
-        await writeDurably(root, pathOf(name), content, signal);
+        await writeDurably(root, pathOf(name), abortable(content, signal));
       } catch (thrown) {
         throw explain(thrown);
       }

@@ -10,6 +10,7 @@ import { RekindleError } from "../errors.ts";
 import { Answered } from "./gcs-errors.ts";
 import type { Persist } from "./link.ts";
 import { cutIntoParts, type Part, sendParts } from "./parts.ts";
+import { sweeping } from "./sweep.ts";
 
 /** What the store knows of a file. */
 interface Stored {
@@ -31,7 +32,7 @@ export async function uploadToGcs(
   let bytes = 0;
   let session: string | undefined;
   let stored: Stored | undefined;
-  await sendParts(cutIntoParts(content), async (part) => {
+  await sendParts(cutIntoParts(sweeping(content)), async (part) => {
     md5.update(part.bytes);
     bytes += part.bytes.length;
     session ??= await persist(async () => (await file.createResumableUpload({ metadata }))[0]);

@@ -4,6 +4,7 @@
  * The client makes one attempt a request; how often there is another is decided in `link.ts`, as for S3.
  */
 import { type Bucket, type FileMetadata, Storage } from "@google-cloud/storage";
+import { abortable } from "./abortable.ts";
 import { download, type Version } from "./gcs-download.ts";
 import { seeGcs } from "./gcs-errors.ts";
 import { uploadToGcs } from "./gcs-upload.ts";
@@ -38,7 +39,7 @@ export function createGcsStore(place: BucketPlace, settings: Partial<StoreSettin
       await uploadToGcs(
         file,
         { storageClass },
-        content,
+        abortable(content, signal),
         (request, bytes) => link.persist(request, name, { bytes, signal }),
         url,
       );

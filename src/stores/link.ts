@@ -5,10 +5,14 @@ import { isRekindleError } from "../errors.ts";
 import { type Persistence, persist } from "./persist.ts";
 import { type Opened, readOn } from "./resume.ts";
 import type { StoreSettings } from "./settings.ts";
+import { sweeping } from "./sweep.ts";
 import { canPass, explainTrouble, type Seen, type StoreWords } from "./trouble.ts";
 
-/** A store that moves less counts as stuck. */
-const bytesASecondMin = 64 * 1024;
+/**
+ * A store that moves less counts as stuck. There is no timer for a connection on which nothing moves: the last megabytes of a request wait
+ * in the kernel, unseen, and on a slow line that takes long.
+ */
+const bytesASecondMin = 128 * 1024;
 
 export interface Effort {
   /** That the request has the store move. */
@@ -28,7 +32,7 @@ export type Persist = <T>(
 ) => Promise<T>;
 
 export interface Link {
-  /** How long a connection may bring nothing. */
+  /** How long an answer may take, and how long a download may bring nothing. */
   readonly idleMs: number;
   /** @throws RekindleError where it does not come about, the signal's reason where that is aborted. */
   persist<T>(
@@ -75,7 +79,7 @@ export function createLink(
     },
     async *read(name, open, signal) {
       try {
-        yield* readOn(open, persistence(signal), idleMs);
+        yield* sweeping(readOn(open, persistence(signal), idleMs));
       } catch (thrown) {
         throw explain(thrown, name, signal);
       }

@@ -1,7 +1,9 @@
 /**
  * Opens the store that a URL names. What a kind of store needs is loaded only when it is used.
  */
-import { encryptStore } from "./encrypted.ts";
+import { isSea } from "node:sea";
+import { RekindleError } from "../errors.ts";
+import { loadAsset } from "../load-asset.ts";
 import { readEncryptionKey } from "./encryption-key.ts";
 import { createFolderStore } from "./folder.ts";
 import type { StoreSettings } from "./settings.ts";
@@ -20,11 +22,28 @@ export async function openStore(
   const place = parseStoreUrl(url);
   const key = settings.encryptionKeyFile && readEncryptionKey(settings.encryptionKeyFile);
   const store = await openPlace(place, settings);
-  return key ? encryptStore(store, key) : store;
+  return key ? (await import("./encrypted.ts")).encryptStore(store, key) : store;
 }
 
 async function openPlace(place: StorePlace, settings: Partial<StoreSettings>): Promise<Store> {
-  if (place.kind === "folder") return createFolderStore(place.path, place.url);
-  if (place.kind === "s3") return (await import("./s3.ts")).createS3Store(place, settings);
-  return (await import("./gcs.ts")).createGcsStore(place, settings);
+  switch (place.kind) {
+    case "folder":
+      if (settings.storeEncryption !== undefined)
+        throw new RekindleError("configuration", `${place.url}: a folder encrypts nothing`, {
+          hint: "leave out --store-encryption, or use --encryption-key-file",
+        });
+      return createFolderStore(place.path, place.url);
+    case "s3":
+      return (await loadS3()).createS3Store(place, settings);
+    case "gs":
+      return (await loadGcs()).createGcsStore(place, settings);
+  }
 }
+
+type S3 = typeof import("./s3.ts");
+type Gcs = typeof import("./gcs.ts");
+
+// Each is a bundle of its own: most boots need none, and nobody needs both.
+const loadS3 = async (): Promise<S3> => (isSea() ? loadAsset("stores-s3.cjs") : import("./s3.ts"));
+const loadGcs = async (): Promise<Gcs> =>
+  isSea() ? loadAsset("stores-gcs.cjs") : import("./gcs.ts");

@@ -28,7 +28,8 @@ export function persist<T>(
     maxTimeout: 5_000,
     factor: 2,
     randomize: true,
-    maxRetryTime: patienceMs,
+    // What takes long has a second attempt, too.
+    maxRetryTime: patienceMs + attemptMs,
     shouldRetry: ({ error }) => canPass(error),
     ...(signal && { signal }),
   });

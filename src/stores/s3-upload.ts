@@ -23,6 +23,7 @@ import {
 import { RekindleError } from "../errors.ts";
 import type { Persist } from "./link.ts";
 import { cutIntoParts, fileBytesMax, type Part, sendParts } from "./parts.ts";
+import { sweeping } from "./sweep.ts";
 
 export type Target = Pick<
   PutObjectCommandInput,
@@ -34,6 +35,9 @@ class Damaged extends Error {
   override readonly name = "BadDigest";
 }
 
+/** Putting many parts together may take a store minutes: as long as moving so much. */
+const completedAsBytes = 32 * 1024 * 1024;
+
 export async function upload(
   client: S3Client,
   target: Target,
@@ -42,7 +46,7 @@ export async function upload(
 ): Promise<void> {
   const many = createMultipart(client, target, persist);
   try {
-    await sendParts(cutIntoParts(content), async (part, index) => {
+    await sendParts(cutIntoParts(sweeping(content)), async (part, index) => {
       if (part.isLast && index === 0) await putWhole(client, target, part, persist);
       else await many.send(part, index + 1);
     });
@@ -79,7 +83,7 @@ function createMultipart(client: S3Client, target: Target, persist: Persist) {
         // An earlier attempt may have done it, its answer lost. What is there tells.
         if ((thrown as Error).name !== "NoSuchUpload") throw thrown;
       }
-    }, bytes);
+    }, completedAsBytes);
     const ofParts = createHash("md5").update(Buffer.concat(md5s)).digest("hex");
     try {
       await persist(async (signal) => {

@@ -15,6 +15,8 @@ import {
   S3Client,
   S3ServiceException,
 } from "@aws-sdk/client-s3";
+import { RekindleError } from "../errors.ts";
+import { abortable } from "./abortable.ts";
 import { createLink } from "./link.ts";
 import { checkName, isName } from "./names.ts";
 import type { Opened } from "./resume.ts";
@@ -34,6 +36,7 @@ export function createS3Store(place: BucketPlace, settings: Partial<StoreSetting
     rights:
       "allow s3:GetObject, PutObject, DeleteObject, AbortMultipartUpload, ListBucket and ListBucketMultipartUploads",
   });
+  const how = howToStore(settings);
   const client = createClient(settings, link.idleMs);
   const keyOf = (name: string): string => {
     checkName(name);
@@ -56,8 +59,8 @@ export function createS3Store(place: BucketPlace, settings: Partial<StoreSetting
   return {
     url,
     async write(name, content, signal) {
-      const target = { Bucket, Key: keyOf(name), ...storedAs(settings) };
-      await upload(client, target, content, (request, bytes) =>
+      const target = { Bucket, Key: keyOf(name), ...how };
+      await upload(client, target, abortable(content, signal), (request, bytes) =>
         link.persist(request, name, { bytes, signal }),
       );
     },
@@ -117,15 +120,20 @@ export function createS3Store(place: BucketPlace, settings: Partial<StoreSetting
 const refusal = (code = "") =>
   new S3ServiceException({ name: code, $fault: "client", $metadata: { httpStatusCode: 400 } });
 
-const storedAs = (settings: Partial<StoreSettings>): Omit<Target, "Bucket" | "Key"> => {
-  const { storeEncryption = "", storeClass } = settings;
-  const [, kms, key] = /^(aws:kms)(?::(.+))?$/.exec(storeEncryption) ?? [];
+/** @throws RekindleError for an encryption that S3 does not have. */
+function howToStore(settings: Partial<StoreSettings>): Omit<Target, "Bucket" | "Key"> {
+  const { storeEncryption: encryption, storeClass } = settings;
+  const [, aes, kms, key] = /^(?:(aes256)|(aws:kms)(?::(.+))?)$/i.exec(encryption ?? "") ?? [];
+  if (encryption !== undefined && aes === undefined && kms === undefined)
+    throw new RekindleError("configuration", `S3 has no encryption "${encryption}"`, {
+      hint: "set --store-encryption to aes256, aws:kms or aws:kms:KEY",
+    });
   return {
-    ServerSideEncryption: kms ? "aws:kms" : storeEncryption ? "AES256" : undefined,
+    ServerSideEncryption: kms ? "aws:kms" : aes ? "AES256" : undefined,
     SSEKMSKeyId: key,
     StorageClass: storeClass as Target["StorageClass"],
   };
-};
+}
 
 function createClient(settings: Partial<StoreSettings>, idleMs: number): S3Client {
   const client = new S3Client({
@@ -135,7 +143,7 @@ function createClient(settings: Partial<StoreSettings>, idleMs: number): S3Clien
     // A bucket in another region than the one given.
     followRegionRedirects: settings.storeEndpoint === undefined,
     maxAttempts: 1,
-    requestHandler: { connectionTimeout: Math.min(10_000, idleMs), socketTimeout: idleMs },
+    requestHandler: { connectionTimeout: Math.min(10_000, idleMs), socketTimeout: 0 },
     // Garage, Ceph, MinIO and others do not know all of the newest checksums.
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",

@@ -21,6 +21,8 @@ export interface GcsEmulator extends AsyncDisposable {
 }
 
 const granularity = 256 * 1024;
+/** Google's is 1,000. */
+const pageFiles = 100;
 
 export async function startGcsEmulator(bucket: string): Promise<GcsEmulator> {
   const files = new Map<string, Kept>();
@@ -65,7 +67,7 @@ export async function startGcsEmulator(bucket: string): Promise<GcsEmulator> {
   }
 
   function list(query: URLSearchParams, response: ServerResponse): void {
-    const most = Math.min(1_000, Number(query.get("maxResults") ?? 1_000));
+    const most = Math.min(pageFiles, Number(query.get("maxResults") ?? pageFiles));
     const names = [...files.keys()]
       .sort()
       .filter((name) => name.startsWith(query.get("prefix") ?? ""))
@@ -102,7 +104,7 @@ export async function startGcsEmulator(bucket: string): Promise<GcsEmulator> {
     if (isUpload) {
       const id = randomUUID();
       sessions.set(id, { name: query.get("name") ?? "", received: [], bytes: 0 });
-      response.setHeader("location", `${emulator.endpoint}${pathname}?id=${id}`);
+      response.setHeader("location", `http://${request.headers.host}${pathname}?id=${id}`);
       return answer(response, 200, {});
     }
     if (name === "") return list(query, response);

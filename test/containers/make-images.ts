@@ -1,6 +1,6 @@
 /**
- * Before the container tests: builds the image, or with REKINDLE_TEST_VERSIONS=all one for every server version.
- * Without a Docker engine there are no images, and each test skips itself.
+ * Before the container tests: builds the image, or with REKINDLE_TEST_VERSIONS=all one for every server version, and that of an S3
+ * server. Without a Docker engine there are no images, and each test skips itself.
  */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -9,17 +9,28 @@ import type { TestProject } from "vitest/node";
 declare module "vitest" {
   interface ProvidedContext {
     images: readonly string[];
+    /** "" where there is none. */
+    s3Image: string;
   }
 }
 
 export default function makeImages(project: TestProject): void {
-  project.provide("images", process.env.REKINDLE_TEST_CONTAINERS === "yes" ? buildImages() : []);
+  const hasEngine = process.env.REKINDLE_TEST_CONTAINERS === "yes";
+  project.provide("images", hasEngine ? buildImages() : []);
+  project.provide("s3Image", hasEngine ? run("s3-server-image.mjs").stdout.trim() : "");
 }
 
 function buildImages(): readonly string[] {
-  const script = fileURLToPath(new URL("../../scripts/image.mjs", import.meta.url));
   const which = process.env.REKINDLE_TEST_VERSIONS === "all" ? ["--all"] : [];
-  const { status, stderr } = spawnSync(process.execPath, [script, ...which], { encoding: "utf8" });
-  if (status !== 0) throw new Error(`the image cannot be built: ${stderr}`);
+  const { stderr } = run("image.mjs", ...which);
   return [...stderr.matchAll(/built (\S+) on /g)].map(([, image = ""]) => image);
+}
+
+function run(name: string, ...args: string[]): { stdout: string; stderr: string } {
+  const script = fileURLToPath(new URL(`../../scripts/${name}`, import.meta.url));
+  const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...args], {
+    encoding: "utf8",
+  });
+  if (status !== 0) throw new Error(`the image cannot be built: ${stderr}`);
+  return { stdout, stderr };
 }

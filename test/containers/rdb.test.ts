@@ -102,7 +102,7 @@ test.skipIf(images.length === 0).concurrent.for(images.length > 0 ? images : ["n
     const after = await Promise.all(
       halves.map(async (content) => {
         await using running = await run(image, content);
-        return digest(running);
+        return await digest(running);
       }),
     );
     expect(new Map(after.flat())).toEqual(new Map(before));

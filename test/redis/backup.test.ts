@@ -12,6 +12,7 @@ import {
   startFrom,
   startServer,
 } from "./backups-under-test.ts";
+import { makeCertificates } from "./certificates-under-test.ts";
 import { openRoom, printed } from "./commands-under-test.ts";
 import { ask, bootAll, createNodes, shardsOf, untilWhole, writeKeys } from "./nodes-under-test.ts";
 import { until } from "./until.ts";
@@ -298,6 +299,24 @@ test("with a password, an ACL user and what it may do", async () => {
   const stranger = await backUp(store, node);
   expect(stranger.stderr).toMatch(/no snapshot.*NOAUTH.*check --user, --password-file/);
   expect([stranger.exitCode, store.manifests().length]).toEqual([78, 1]);
+});
+
+test("over TLS", async () => {
+  const store = openFolder();
+  const { flags, files } = makeCertificates(store.folder);
+  const [, cert = "", , key = "", , ca = ""] = flags;
+  const tls = ["--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", ca];
+  const node = await startServer(24_690, ["--tls-port", "24691", ...tls]);
+  await fill(node);
+  await slowDown(node, 1_000);
+  expect((await backUp(store, { port: 24_691 }, ...flags)).exitCode).toBe(0);
+  const [manifest] = store.manifests();
+  expect(await digestOf(await startFrom(24_692, store, manifest as never))).toBe(
+    await digestOf(node),
+  );
+  const plain = await backUp(store, { port: 24_691 });
+  expect(plain.stderr).toMatch(/no snapshot.*24691: .*does it ask for TLS\?/);
+  expect([plain.exitCode, files.ca.length > 0]).toEqual([75, true]);
 });
 
 test.each([

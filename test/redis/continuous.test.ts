@@ -1,4 +1,5 @@
 /** `rekindle backup --continuous`: what is written after a snapshot comes back, by nothing but a server that loads the files. */
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
 import { connect } from "../../src/redis/connection.ts";
 import {
@@ -225,6 +226,40 @@ test("what no snapshot needs any more is removed from the stream", async () => {
     await digestOf(node),
   );
   expect(await digestOf(await startFrom(24_742, store, newest(store)))).not.toBe(
+    await digestOf(node),
+  );
+});
+
+test("while the store is away what memory holds waits for it; beyond that the stream ends, and a snapshot begins another one", async () => {
+  const [node, store] = [await startServer(24_750), openFolder()];
+  const running = startContinuous(store, node);
+  await untilTaken(store, 1);
+  const aside = `${store.folder}.away`;
+  const goAway = () => {
+    renameSync(store.folder, aside);
+    writeFileSync(store.folder, "");
+  };
+  const comeBack = () => {
+    rmSync(store.folder);
+    renameSync(aside, store.folder);
+  };
+  goAway();
+  await ask(node, [["SET", "kept", "in-memory"]]);
+  await printed(running, "is kept: ");
+  comeBack();
+  await untilStored(store, node, "the-store-is-back");
+  expect(await digestOf(await startFromStream(24_751, store, newest(store)))).toBe(
+    await digestOf(node),
+  );
+  goAway();
+  for (let n = 0; n < 40; n++) await ask(node, [["SET", `large:${n}`, "x".repeat(1_000_000)]]);
+  await printed(running, "more was written than memory holds while the store took nothing");
+  comeBack();
+  running.process.kill("SIGUSR1");
+  await untilTaken(store, 2);
+  await untilStored(store, node, "another-stream");
+  await stop(running);
+  expect(await digestOf(await startFromStream(24_752, store, newest(store)))).toBe(
     await digestOf(node),
   );
 });

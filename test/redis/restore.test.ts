@@ -1,19 +1,13 @@
 /** A snapshot comes back: into a folder, and into clusters and sets that have lost everything. */
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { slotOf } from "../../src/rdb/slots.ts";
 import {
   ask,
+  type BootOptions,
   boot,
   bootAll,
   countKeys,
@@ -22,7 +16,9 @@ import {
   empty,
   exitOf,
   kill,
+  launch,
   type NodeUnderTest,
+  peersOf,
   shardsOf,
   untilWhole,
   writeKeys,
@@ -45,7 +41,7 @@ const appendonly = (root: string): readonly string[] => {
 beforeAll(async () => {
   snapshot = mkdtempSync(join(tmpdir(), "rekindle-snapshots-"));
   url = `file://${snapshot}`;
-  await using group = createNodes(24_400, 3);
+  await using group = createNodes(20_400, 3);
   bootAll(group.nodes, { nodes: 3, replicas: 0 });
   await untilWhole(group.nodes);
   await writeKeys(group.nodes, perShard);
@@ -83,7 +79,7 @@ async function expectAllKeys(nodes: readonly NodeUnderTest[]): Promise<void> {
 }
 
 test("a cluster of three, with betas, is founded with all keys of the snapshot", async () => {
-  await using group = createNodes(24_410, 6);
+  await using group = createNodes(20_410, 6);
   const flags = [...appendonly(group.root), "--restore-from", url];
   bootAll(group.nodes, { flags });
   await untilWhole(group.nodes);
@@ -105,12 +101,185 @@ test("a cluster of three, with betas, is founded with all keys of the snapshot",
   await expectAllKeys(group.nodes);
 });
 
-test.each([
-  { nodes: 4, replicas: 0 },
-  { nodes: 5, replicas: 0 },
-])("the slots of three alphas are dealt anew to %o", async (counts) => {
-  await using group = createNodes(24_420, counts.nodes);
-  bootAll(group.nodes, { ...counts, flags: ["--restore-from", url] });
+test.each([4, 5])("the slots of three alphas are dealt anew to %i", async (nodes) => {
+  await using group = createNodes(20_420, nodes);
+  bootAll(group.nodes, { nodes, replicas: 0, flags: ["--restore-from", url] });
   await untilWhole(group.nodes);
   await expectAllKeys(group.nodes);
+});
+
+/** Starts all, and kills all with -9 as soon as one of them says it. */
+async function killWhen(
+  nodes: readonly NodeUnderTest[],
+  says: RegExp,
+  options: BootOptions,
+): Promise<void> {
+  const said = new Promise<void>((resolve) => {
+    for (const node of nodes)
+      node.onOutput.add((output) => {
+        if (says.test(output)) resolve();
+      });
+  });
+  bootAll(nodes, options);
+  await said;
+  await Promise.all(nodes.map((node) => kill(node)));
+  for (const node of nodes) node.onOutput.clear();
+}
+
+test("killed anywhere in the middle, all of them, it ends well all the same", async () => {
+  const moments = [
+    /restoring snapshot/,
+    /restored snapshot/,
+    /are restored; the cluster/,
+    /founding:/,
+  ];
+  for (const moment of moments) {
+    await using group = createNodes(20_430, 4);
+    const options = {
+      nodes: 4,
+      replicas: 0,
+      flags: [...appendonly(group.root), "--restore-from", url],
+    };
+    await killWhen(group.nodes, moment, options);
+    bootAll(group.nodes, options);
+    await untilWhole(group.nodes);
+    await expectAllKeys(group.nodes);
+    for (const { dir } of group.nodes)
+      expect(readdirSync(dir).filter((name) => name.startsWith("rekindle-restor"))).toEqual([]);
+  }
+});
+
+test("a node that is killed while the store is slow leaves nothing that starts, and is waited for", async () => {
+  const slow = mkdtempSync(join(tmpdir(), "rekindle-slow-"));
+  cpSync(snapshot, slow, { recursive: true });
+  const file = readdirSync(slow, { recursive: true, encoding: "utf8" }).find((name) =>
+    name.endsWith("/0.rdb"),
+  );
+  if (file === undefined) throw new Error("no file");
+  // Who opens a pipe waits for somebody to write.
+  rmSync(join(slow, file));
+  execFileSync("mkfifo", [join(slow, file)]);
+  await using group = createNodes(20_440, 6);
+  const flags = [...appendonly(group.root), "--restore-from", `file://${slow}`];
+  try {
+    const [first, ...others] = group.nodes;
+    if (first === undefined) throw new Error("no node");
+    bootAll(group.nodes, { flags });
+    await until(
+      "the first node's restore, and the others waiting for it",
+      () => [first.output, ...others.map(({ output }) => output)],
+      ([own, ...rest]) =>
+        /restoring snapshot/.test(own ?? "") &&
+        rest.some((one) => one.includes("it restores slots 0-5460")),
+    );
+    await kill(first);
+    expect(readdirSync(first.dir)).toContain("rekindle-restoring");
+    rmSync(join(slow, file));
+    cpSync(join(snapshot, file), join(slow, file));
+    boot(first, group.nodes, { flags });
+    await untilWhole(group.nodes);
+    await expectAllKeys(group.nodes);
+    expect(first.output).toContain("a restore was cut off");
+  } finally {
+    rmSync(slow, { recursive: true });
+  }
+});
+
+test("a store without a snapshot: an empty cluster, and it is said", async () => {
+  await using group = createNodes(20_450, 3);
+  const flags = ["--restore-from", `file://${join(group.root, "nothing")}`];
+  bootAll(group.nodes, { nodes: 3, replicas: 0, flags });
+  await untilWhole(group.nodes);
+  for (const { output } of group.nodes)
+    expect(output).toContain("holds no snapshot; starting empty");
+});
+
+test("a store that cannot be reached: nobody is founded empty", async () => {
+  await using group = createNodes(20_460, 3);
+  const flags = [
+    "--restore-from",
+    "s3://bucket/prefix",
+    "--store-endpoint",
+    "http://127.0.0.1:9",
+    "--store-patience",
+    "2s",
+  ];
+  const environment = { AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: "secret" };
+  bootAll(group.nodes, { nodes: 3, replicas: 0, flags, environment });
+  for (const node of group.nodes) {
+    expect(await exitOf(node)).toBe(75);
+    expect(node.output).toContain("s3://bucket/prefix");
+  }
+});
+
+test("--on-lost-slots restore: a new node has the lost slots as the snapshot has them", async () => {
+  await using group = createNodes(20_470, 3);
+  const counts = { nodes: 3, replicas: 0 };
+  const flags = [
+    "--node-timeout",
+    "1s",
+    "--peer-wait",
+    "1s",
+    "--restore-from",
+    url,
+    "--on-lost-slots",
+    "restore",
+  ];
+  bootAll(group.nodes, { ...counts, flags });
+  await untilWhole(group.nodes);
+  const [, lost] = await shardsOf(group.nodes);
+  if (lost === undefined) throw new Error("no second shard");
+  await kill(lost.alpha);
+  empty(lost.alpha);
+  boot(lost.alpha, group.nodes, { ...counts, flags });
+  await untilWhole(group.nodes);
+  await expectAllKeys(group.nodes);
+  const [, restored] = await shardsOf(group.nodes);
+  expect(restored?.slots).toEqual(lost.slots);
+});
+
+test("a set: the first restores before it leads, and comes back with what it has", async () => {
+  await using group = createNodes(20_480, 2);
+  const config = appendonly(group.root);
+  const start = () => {
+    for (const node of group.nodes)
+      launch(node, [
+        "replication",
+        "--nodes",
+        "2",
+        "--peers",
+        peersOf(group.nodes),
+        "--port",
+        `${node.port}`,
+        "--dir",
+        node.dir,
+        "--sentinel-port",
+        "20489",
+        ...config,
+        "--restore-from",
+        url,
+      ]);
+  };
+  const untilBothHave = (keys: number) =>
+    until(
+      "both with all keys",
+      () =>
+        Promise.all(
+          group.nodes.map(async (node) => (await ask(node, [["DBSIZE"]]).catch(() => []))[0]),
+        ),
+      (counts) => counts.every((count) => count === keys),
+      30_000,
+      () => group.nodes.map(describeLog).join("\n"),
+    );
+  start();
+  await untilBothHave(keyCount);
+  expect(group.nodes.filter(({ output }) => output.includes("restored snapshot"))).toHaveLength(1);
+  const [alpha] = group.nodes;
+  await ask(alpha as NodeUnderTest, [
+    ["DEL", "key:1"],
+    ["WAIT", 1, 3_000],
+  ]);
+  await Promise.all(group.nodes.map((node) => kill(node)));
+  start();
+  await untilBothHave(keyCount - 1);
 });

@@ -3,7 +3,7 @@
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import {
   type Manifest,
@@ -16,49 +16,64 @@ import {
 
 export interface Taken {
   readonly port: number;
-  readonly slots?: readonly string[];
-  readonly stream?: string;
+  readonly slots: readonly string[];
 }
 
 export interface TakeOptions {
   readonly id?: string;
   readonly endedAt?: string;
   readonly topology?: Manifest["topology"];
-  readonly server?: Manifest["server"];
-  readonly password?: string;
+  readonly stream?: string;
 }
 
-const redis7 = { name: "redis", version: "7.0.15" } as const;
-
-/** @returns the manifest that was written. */
+/** Of running servers. @returns the manifest that was written. */
 export function takeByHand(
   store: string,
   servers: readonly Taken[],
   options: TakeOptions = {},
 ): Manifest {
-  const { id = "20261125T200000Z-1f0c", endedAt = "2026-11-25T20:00:01.000Z" } = options;
-  const shards = servers.map(({ port, slots = [], stream }, index): Shard => {
+  const folder = mkdtempSync(join(store, "take-"));
+  const paths = servers.map(({ port }) => {
+    const path = join(folder, `${port}.rdb`);
+    execFileSync("redis-cli", ["-p", `${port}`, "--rdb", path], { stdio: "ignore" });
+    return path;
+  });
+  const manifest = takeFolder(store, paths, options, servers);
+  rmSync(folder, { recursive: true });
+  return manifest;
+}
+
+/** Of RDB files, one for each shard. */
+export function takeFolder(
+  store: string,
+  paths: readonly string[],
+  {
+    id = "20261125T200000Z-1f0c",
+    endedAt = "2026-11-25T20:00:01.000Z",
+    topology = "cluster",
+    stream,
+  }: TakeOptions = {},
+  servers: readonly Taken[] = [],
+): Manifest {
+  const shards = paths.map((path, index): Shard => {
     const file = `${index}.rdb`;
-    const path = join(store, rdbOf(id, { file }));
-    mkdirSync(dirname(path), { recursive: true });
-    execFileSync("redis-cli", ["-p", `${port}`, "--rdb", path], {
-      stdio: "ignore",
-      env: { ...process.env, ...(options.password && { REDISCLI_AUTH: options.password }) },
-    });
+    const target = join(store, rdbOf(id, { file }));
+    mkdirSync(dirname(target), { recursive: true });
     const content = readFileSync(path);
+    writeFileSync(target, content);
     const sha256 = createHash("sha256").update(content).digest("hex");
-    const shard = { file, bytes: content.length, sha256, slots, offset: 0 };
+    const shard = {
+      file,
+      bytes: content.length,
+      sha256,
+      slots: servers[index]?.slots ?? [],
+      offset: 0,
+    };
     return stream === undefined ? shard : { ...shard, stream };
   });
-  const manifest: Manifest = {
-    format: 1,
-    id,
-    startedAt: new Date(Date.parse(endedAt) - 1_000).toISOString(),
-    endedAt,
-    topology: options.topology ?? "cluster",
-    server: options.server ?? redis7,
-    shards,
-  };
+  const startedAt = new Date(Date.parse(endedAt) - 1_000).toISOString();
+  const server = { name: "redis", version: "7.0.15" } as const;
+  const manifest: Manifest = { format: 1, id, startedAt, endedAt, topology, server, shards };
   writeManifest(store, manifest);
   return manifest;
 }

@@ -51,7 +51,7 @@ test("imports point down only", () => {
 
 test("the planner knows no clock, network, file, process or chance", () => {
   const pure = files.filter((file) =>
-    /^(?:backup\/(choose|schedule|show-progress|segment)|snapshots\/(retention|rdb-head|crc64)|redis\/(replica-feed|command-splitter)|sentinel\/(plan|state|configuration)|replication\/(plan|elect|read-sentinels|outcomes|types)|standalone\/(plan|types|rdb-header|aof-manifest|commands-in-file)|cluster\/(plan|guard-data|hasten|topology|shards|separate-clusters|build-table|nodes|types|match-betas|choose-alphas|election|seats|spread))/.test(
+    /^(?:backup\/(choose|schedule|show-progress|segment)|snapshots\/(retention|rdb-head|crc64)|redis\/(replica-feed|command-splitter)|restore\/plan-restore|rdb\/(slots|first-key|format|primitives|versions|walk-value|pages)|sentinel\/(plan|state|configuration)|replication\/(plan|elect|read-sentinels|outcomes|types)|standalone\/(plan|types|rdb-header|aof-manifest|commands-in-file)|cluster\/(plan|guard-data|hasten|topology|shards|separate-clusters|build-table|nodes|types|match-betas|choose-alphas|election|seats|spread|restore-lost))/.test(
       file,
     ),
   );

@@ -139,6 +139,7 @@ export function observation(
     peers,
     unchangedMs: more.unchangedMs ?? 0,
     foundedAt: more.foundedAt,
+    snapshot: more.snapshot,
     policy: { ...policy, ...more.policy },
   };
 }

@@ -5,6 +5,7 @@ import { clusterSettingDescriptions } from "../../src/cluster/settings.ts";
 import { exitCodes } from "../../src/errors.ts";
 import { families } from "../../src/metrics/series.ts";
 import { type Described, environmentOf, flagOf } from "../../src/settings.ts";
+import { storeSettingDescriptions } from "../../src/stores/settings.ts";
 
 const file = new URL("../../README.md", import.meta.url);
 const readme = readFileSync(file, "utf8");
@@ -24,11 +25,15 @@ function renderTable(descriptions: Described): string {
   return ["| flag | | default | variable |", "|---|---|---|---|", ...rows].join("\n");
 }
 
-test("the settings table of the README is that of the program", () => {
-  const table = `<!-- settings -->\n${renderTable(clusterSettingDescriptions)}\n<!-- /settings -->`;
-  const updated = readme.replace(/<!-- settings -->[\s\S]*<!-- \/settings -->/, table);
-  if (process.env.REKINDLE_UPDATE_README === "yes") writeFileSync(file, updated);
-  else expect(readme).toContain(table);
+test.each([
+  ["settings", clusterSettingDescriptions],
+  ["store settings", storeSettingDescriptions],
+])("the table of the %s in the README is that of the program", (name, descriptions) => {
+  const table = `<!-- ${name} -->\n${renderTable(descriptions)}\n<!-- /${name} -->`;
+  if (process.env.REKINDLE_UPDATE_README === "yes") {
+    const old = new RegExp(`<!-- ${name} -->[\\s\\S]*<!-- /${name} -->`);
+    writeFileSync(file, readFileSync(file, "utf8").replace(old, table));
+  } else expect(readme).toContain(table);
 });
 
 test("every figure of Rekindle's own stands in the README", () => {

@@ -117,3 +117,17 @@ test("a snapshot is a place between two segments, also where nothing was written
   expect(cutter.cutAt(size + 1)).toBe(false);
   expect(cutter.cutAt(cutter.offset)).toBe(true);
 });
+
+test("a transaction whose end was lost with its connection is asked for anew", () => {
+  const cutter = createSegmentCutter({ offset: 0, database: 0 });
+  const write = commandOf("SET", "a", 1);
+  cutter.push(write, 1);
+  for (const one of [commandOf("MULTI"), commandOf("SET", "b", 1)]) cutter.push(one, 1);
+  cutter.rewind();
+  expect(cutter.offset).toBe(write.bytes.length);
+  cutter.push(commandOf("SET", "c", 1), 2);
+  expect(cutter.take(2).map(({ content }) => content.toString())).toEqual([
+    expect.not.stringMatching(/MULTI|b/),
+  ]);
+  expect(cutter.heldBytes).toBe(0);
+});
