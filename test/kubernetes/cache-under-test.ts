@@ -18,6 +18,7 @@ import {
 } from "./api-under-test.ts";
 import { containerIdOf, killContainer } from "./processes-under-test.ts";
 import {
+  type Container,
   fitForTest,
   isReady,
   nameOf,
@@ -26,7 +27,15 @@ import {
   readManifest,
 } from "./site-under-test.ts";
 
-type Edit = (all: readonly KubernetesObject[], namespace: string) => void;
+/** Where the copy lies, and how the pod gets there. */
+export interface TestStore {
+  readonly url: string;
+  readonly environment?: readonly { readonly name: string; readonly value: string }[];
+  /** Of the machine, at /store in the pod. */
+  readonly folder?: string;
+}
+
+type Edit = (all: readonly KubernetesObject[], store: TestStore) => void;
 
 /** Where the data lies, as the manifest has it or as its comments say. */
 export const homes = {
@@ -49,31 +58,44 @@ export const homes = {
       if (one.kind === "StatefulSet")
         Object.assign((one as { spec?: object }).spec ?? {}, { volumeClaimTemplates: [claim] });
   },
-  "emptyDir and a store": (all, namespace) => {
-    const mount = { name: "store", mountPath: "/store" };
-    const hostPath = { path: `/tmp/rekindle-store-${namespace}`, type: "DirectoryOrCreate" };
+  "emptyDir and a store": (all, store) => {
     for (const { spec } of podTemplatesOf(all)) {
-      spec.volumes.push({ name: "store", hostPath });
       const [redis] = spec.containers;
       if (redis === undefined) throw new Error("there is no redis container");
-      redis.env?.push({ name: "REKINDLE_RESTORE_FROM", value: storeUrl });
-      redis.volumeMounts?.push(mount);
       const limits = { cpu: "100m", memory: "96Mi" };
       const resources = { requests: { ...limits }, limits };
-      const args = ["sidecar", "--backup", storeUrl, "--continuous"];
-      const volumeMounts = [{ name: "data", mountPath: "/data" }, mount];
-      spec.containers.push({ name: "backup", image: redis.image, args, resources, volumeMounts });
+      const backup: Container = {
+        name: "backup",
+        image: redis.image,
+        args: ["sidecar", "--backup", store.url, "--continuous"],
+        env: [...(store.environment ?? [])],
+        resources,
+        volumeMounts: [{ name: "data", mountPath: "/data" }],
+      };
+      redis.env?.push(
+        { name: "REKINDLE_RESTORE_FROM", value: store.url },
+        ...(store.environment ?? []),
+      );
+      spec.containers.push(backup);
+      if (store.folder === undefined) continue;
+      const mount = { name: "store", mountPath: "/store" };
+      const hostPath = { path: store.folder, type: "DirectoryOrCreate" };
+      spec.volumes.push({ name: "store", hostPath });
+      for (const one of [redis, backup]) one.volumeMounts?.push(mount);
       // Kubernetes makes the folder for root alone.
       const securityContext = { runAsUser: 0, runAsNonRoot: false };
       const command = ["chmod", "0777", mount.mountPath];
       const opener = { name: "open", image: redis.image, command, securityContext };
-      spec.initContainers = [{ ...opener, resources, volumeMounts }];
+      spec.initContainers = [{ ...opener, resources, volumeMounts: [mount] }];
     }
   },
 } satisfies Record<string, Edit>;
 
-/** In the tests a folder of the machine stands for the object store. */
-const storeUrl = "file:///store";
+/** A folder of the machine stands for the object store. */
+const folderOfMachine = (namespace: string): TestStore => ({
+  url: "file:///store",
+  folder: `/tmp/rekindle-store-${namespace}`,
+});
 
 export type Home = keyof typeof homes;
 
@@ -141,26 +163,28 @@ export interface Cache extends AsyncDisposable {
   redis(...command: readonly string[]): Promise<string>;
   tryRedis(...command: readonly string[]): Promise<string>;
   /** Of the container that runs. */
-  log(container: "redis" | "app"): Promise<string>;
+  log(container: "redis" | "app" | "backup"): Promise<string>;
   /** What the exporter says of it. */
   metrics(): Promise<string>;
 }
 
-export async function createCache(home: Home): Promise<Cache> {
+/** @param storeOf for the one home that has one. */
+export async function createCache(home: Home, storeOf = folderOfMachine): Promise<Cache> {
   const namespace = await createNamespace();
   const cache = openCache(namespace);
   try {
     const shipped = readManifest("cache-sidecar");
     fitForTest(shipped, namespace);
-    (homes[home] as Edit)(shipped, namespace);
+    (homes[home] as Edit)(shipped, storeOf(namespace));
     for (const object of shipped) await objects.create(object);
-    const pod = await cache.waitUntilReady();
+    await cache.waitUntilReady();
     if (home === "emptyDir and a store")
       await until(
         "the first snapshot",
-        () => tryIn(namespace, nameOf(pod), "redis", ["find", "/store"]),
-        ({ output }) => output.includes("manifest.json"),
+        () => cache.log("backup").catch(String),
+        (log) => /snapshot \S+ is in /.test(log),
         60_000,
+        String,
       );
     return cache;
   } catch (thrown) {

@@ -2,8 +2,11 @@
  * npm run experiment: everything that may befall an application's cache, with its data in every place it can have, on a real
  * Kubernetes. Writes the tables in README.
  */
+import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { test } from "vitest";
+import { bucket, secretOf, startS3Server } from "../containers/s3-under-test.ts";
 import { version } from "./api-under-test.ts";
 import {
   createCache,
@@ -13,11 +16,36 @@ import {
   homes,
   type Outcome,
   suffer,
+  type TestStore,
 } from "./cache-under-test.ts";
 
 const readme = new URL("../../README.md", import.meta.url);
 const places = Object.keys(homes) as Home[];
 const events = Object.keys(fates) as Fate[];
+
+const run = (command: string, ...args: readonly string[]): string =>
+  execFileSync(command, args, { encoding: "utf8" }).trim();
+
+/** A real S3 server on this machine's Docker engine, as the pods reach it. */
+async function startStore() {
+  const script = fileURLToPath(new URL("../../scripts/s3-server-image.mjs", import.meta.url));
+  const server = await startS3Server(run(process.execPath, script).split("\n").at(-1) ?? "");
+  const gateway = "{{(index .IPAM.Config 0).Gateway}}";
+  const host = run("docker", "network", "inspect", "bridge", "--format", gateway) || "172.17.0.1";
+  const user = "writer";
+  return {
+    storeOf: (namespace: string): TestStore => ({
+      url: `s3://${bucket}/${namespace}`,
+      environment: Object.entries({
+        REKINDLE_STORE_ENDPOINT: `http://${host}:${server.address.port}`,
+        REKINDLE_STORE_PATH_STYLE: "true",
+        AWS_ACCESS_KEY_ID: user,
+        AWS_SECRET_ACCESS_KEY: secretOf(user),
+      }).map(([name, value]) => ({ name, value })),
+    }),
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
 
 type Outcomes = ReadonlyMap<Fate, ReadonlyMap<Home, Outcome>>;
 
@@ -53,11 +81,12 @@ function renderTables(outcomes: Outcomes, machine: string): string {
 }
 
 test("the experiment", { timeout: 3_600_000 }, async () => {
+  await using store = await startStore();
   const outcomes = new Map<Fate, Map<Home, Outcome>>();
   for (const fate of events) {
     outcomes.set(fate, new Map());
     for (const home of places) {
-      await using cache = await createCache(home);
+      await using cache = await createCache(home, store.storeOf);
       const outcome = await suffer(cache, fate);
       outcomes.get(fate)?.set(home, outcome);
       console.log(`${fate}, ${home}: ${JSON.stringify(outcome)}`);
