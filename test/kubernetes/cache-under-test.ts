@@ -143,7 +143,13 @@ async function loseMachine({ find, namespace }: Cache): Promise<void> {
   };
   await scale(0);
   await core.deleteNamespacedPod({ name: nameOf(pod), namespace, gracePeriodSeconds: 0 });
-  for (const { name } of pod.spec?.containers ?? []) killContainer(containerIdOf(pod, name));
+  for (const { name } of pod.spec?.containers ?? []) {
+    try {
+      killContainer(containerIdOf(pod, name));
+    } catch {
+      // It has ended by itself: the application crashes all the time.
+    }
+  }
   const { items: claims } = await core.listNamespacedPersistentVolumeClaim({ namespace });
   for (const { spec } of claims) {
     const volume = await core.readPersistentVolume({ name: spec?.volumeName ?? "" });
