@@ -1,10 +1,13 @@
-/** One persistent Redis, on every server version: what differs between them is how they keep their data. */
+/** One persistent Redis on the oldest and the newest server: they keep their data in different ways. */
 import { getContainerRuntimeClient, type StartedTestContainer } from "testcontainers";
 import { expect, inject, test } from "vitest";
 import { until } from "../redis/until.ts";
 import { cli, createGroup, everythingSaid, probe } from "./containers-under-test.ts";
 
-const images = inject("images");
+// In one file, and in a folder of parts.
+const images = [...new Set([inject("images")[0], inject("images").at(-1)])].flatMap(
+  (image) => image ?? [],
+);
 
 const handleOf = async (container: StartedTestContainer) =>
   (await getContainerRuntimeClient()).container.getById(container.getId());

@@ -62,7 +62,7 @@ export const homes = {
     for (const { spec } of podTemplatesOf(all)) {
       const [redis] = spec.containers;
       if (redis === undefined) throw new Error("there is no redis container");
-      const limits = { cpu: "100m", memory: "96Mi" };
+      const limits = { cpu: "100m", memory: "160Mi" };
       const resources = { requests: { ...limits }, limits };
       const backup: Container = {
         name: "backup",
