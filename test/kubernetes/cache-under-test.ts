@@ -294,7 +294,11 @@ export async function suffer(cache: Cache, fate: Fate): Promise<Outcome> {
     isKept: value >= counted,
     awayMs: run === before.run ? 0 : readyAt(log) - startedAt,
     described: describePod(before.pod, pod),
-    logged: /"event":"decided","message":"([^"]*)"/.exec(log)?.[1] ?? "",
+    logged: [
+      ...log.matchAll(/"message":"(restored snapshot|there is no data|the server loads)([^"]*)/g),
+    ]
+      .map(([, what, more]) => `${what}${more}`)
+      .join(", "),
     measured: await describeMetrics(cache, before.startedAt),
   };
 }

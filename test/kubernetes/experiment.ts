@@ -54,6 +54,10 @@ const row = (...cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
 const showCell = ({ isKept, awayMs }: Outcome): string =>
   `${isKept ? "kept" : "**lost**"}, ${awayMs === 0 ? "never away" : `${(awayMs / 1_000).toFixed(1)} s`}`;
 
+/** Without what is another one each time. */
+const shorten = (logged: string): string =>
+  logged.replace(/snapshot \S+?,/, "snapshot …,").replace(/ appendonlydir\/.*/, " appendonlydir/…");
+
 /** What there is to see is the same wherever the data lies, but for the log, which tells. */
 function renderTables(outcomes: Outcomes, machine: string): string {
   const each = (fate: Fate) => [...(outcomes.get(fate)?.values() ?? [])];
@@ -63,7 +67,7 @@ function renderTables(outcomes: Outcomes, machine: string): string {
       .filter(({ isKept }) => isKept)
       .concat(each(fate));
     const logs = new Set(
-      each(fate).map(({ logged, awayMs }) => (awayMs === 0 ? "nothing" : logged)),
+      each(fate).map(({ logged, awayMs }) => (awayMs === 0 ? "nothing" : shorten(logged))),
     );
     return row(fate, shown?.described ?? "", [...logs].join(" / "), shown?.measured ?? "");
   });
