@@ -14,10 +14,15 @@ const benchOnKubernetes = {
   test: { ...onKubernetes, name: "bench-kubernetes", include: ["test/bench/kubernetes.ts"] },
 };
 
+const experiment = {
+  test: { ...onKubernetes, name: "experiment", include: ["test/kubernetes/experiment.ts"] },
+};
+
 export default defineConfig({
   test: {
     projects: [
       ...(process.env.REKINDLE_BENCH_KUBERNETES === "yes" ? [benchOnKubernetes] : []),
+      ...(process.env.REKINDLE_EXPERIMENT === "yes" ? [experiment] : []),
       {
         test: {
           name: "unit",

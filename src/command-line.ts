@@ -11,6 +11,7 @@ import * as replication from "./commands/replication.ts";
 import * as restore from "./commands/restore.ts";
 import * as sentinel from "./commands/sentinel.ts";
 import * as sidecar from "./commands/sidecar.ts";
+import * as standalone from "./commands/standalone.ts";
 import * as status from "./commands/status.ts";
 import * as tend from "./commands/tend.ts";
 import * as up from "./commands/up.ts";
@@ -35,6 +36,11 @@ const verbs: readonly Verb[] = [
     name: "replication",
     describe: "decide whether this node is the alpha or a beta under Sentinel, and become it",
     ...replication,
+  },
+  {
+    name: "standalone",
+    describe: "check the data folder of one persistent Redis, mend or restore it, and become it",
+    ...standalone,
   },
   {
     name: "sentinel",

@@ -19,6 +19,7 @@ interface Verb {
 const bootVerbs: Readonly<Record<string, () => Promise<Verb>>> = {
   cluster: () => import("./commands/cluster.ts"),
   replication: () => import("./commands/replication.ts"),
+  standalone: () => import("./commands/standalone.ts"),
   sentinel: () => import("./commands/sentinel.ts"),
   drain: () => import("./commands/drain.ts"),
   tend: () => import("./commands/tend.ts"),

@@ -1,7 +1,7 @@
 /**
  * How far a snapshot is, in one line that is drawn anew.
  */
-import { formatBytes } from "../status/words.ts";
+import { formatBytes } from "../words.ts";
 import type { Progress } from "./copy-shards.ts";
 
 /** Pure. */

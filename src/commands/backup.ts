@@ -14,8 +14,8 @@ import { type Flags, optionalText, readSettings, type Settings } from "../settin
 import type { Manifest } from "../snapshots/manifest.ts";
 import { retentionOf } from "../snapshots/settings.ts";
 import { openLiveView, openTerminal } from "../status/terminal.ts";
-import { formatBytes } from "../status/words.ts";
 import { version } from "../version.ts";
+import { formatBytes } from "../words.ts";
 import { type BackupPlace, backUpUntil, withBackup } from "./back-up.ts";
 import { knownNodesDescriptions, openKnownNodes } from "./known-nodes.ts";
 import { connectionDescriptions, whereaboutsDescriptions } from "./surroundings.ts";

@@ -12,10 +12,10 @@ import type { Manifest } from "../snapshots/manifest.ts";
 import { prune, removeSnapshot } from "../snapshots/prune.ts";
 import { listSegments, listSnapshots, readSnapshot } from "../snapshots/read-snapshots.ts";
 import { retentionDescriptions, retentionOf } from "../snapshots/settings.ts";
-import { formatBytes, formatCount } from "../status/words.ts";
 import { openStore } from "../stores/open-store.ts";
 import { storeSettingDescriptions } from "../stores/settings.ts";
 import type { Store } from "../stores/store.ts";
+import { formatBytes, formatCount } from "../words.ts";
 
 export const descriptions = {
   from: optionalText("the store: file:///folder, s3://bucket/prefix or gs://bucket/prefix"),

@@ -10,7 +10,7 @@ import { exitCodes, messageOf } from "../errors.ts";
 import { createLog, type Log, teeLogs } from "../log.ts";
 import { openRecord } from "../metrics/record.ts";
 import { openConnections, readFailure } from "../redis/connections.ts";
-import { readMode } from "../redis/read-mode.ts";
+import { type Mode, readMode } from "../redis/read-mode.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
 import type { HandOverOptions } from "../replication/attempt.ts";
 import { handOver } from "../replication/hand-over.ts";
@@ -91,7 +91,11 @@ async function leave(
 ): Promise<Outcome> {
   const { settings, environment, surroundings, ...common } = options;
   const discovery = surroundings?.discovery;
-  if ((await awaitMode(common)) !== "standalone") return drain({ ...common, discovery });
+  const mode = await awaitMode(common);
+  // When it is told to end it writes down what is yet to be written, by itself.
+  if (mode === "alone")
+    return { kind: "done", reason: "this server is alone: it has nothing to hand over" };
+  if (mode !== "set") return drain({ ...common, discovery });
   const { set, sentinels, sentinelDns, sentinelPort } = settings;
   const nobody = { self: undefined, others: [] };
   const isTold = sentinels !== undefined || sentinelDns !== undefined;
@@ -121,7 +125,7 @@ async function awaitMode({
   address,
   connect,
   leftMs,
-}: Pick<DrainOptions, "address" | "connect" | "leftMs">): Promise<string | undefined> {
+}: Pick<DrainOptions, "address" | "connect" | "leftMs">): Promise<Mode | undefined> {
   const connections = openConnections(connect);
   try {
     for (;;) {

@@ -17,10 +17,10 @@ import { restoreFolder, settleRestore } from "../restore/restore-folder.ts";
 import { checkWanted, moment } from "../restore/settings.ts";
 import type { Source, WantedSnapshot } from "../restore/types.ts";
 import { type Flags, onOff, optionalText, readSettings, type Setting } from "../settings.ts";
-import { formatBytes } from "../status/words.ts";
 import { openStore } from "../stores/open-store.ts";
 import { storeSettingDescriptions } from "../stores/settings.ts";
 import type { Store } from "../stores/store.ts";
+import { formatBytes } from "../words.ts";
 import { requireWritable } from "./start-server.ts";
 
 const slots: Setting<readonly SlotRange[] | undefined> = {

@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 import { type Address, formatAddress } from "../address.ts";
 import { lockFolder } from "../cluster/folder-lock.ts";
 import type { ClusterSettings } from "../cluster/settings.ts";
-import { isRekindleError, messageOf, RekindleError } from "../errors.ts";
+import { codeOf, isRekindleError, messageOf, RekindleError } from "../errors.ts";
 import { writeWhole } from "../files.ts";
 import type { Log } from "../log.ts";
 import type { Recorder } from "../metrics/record.ts";
@@ -16,7 +16,7 @@ import type { ConnectOptions } from "../redis/connection.ts";
 import { type DataFiles, readDataFiles } from "../redis/data-files.ts";
 import { readCredentials, readTls, type SecretSettings, tlsPaths } from "../redis/secrets.ts";
 import { findServer, type Server } from "../redis/server.ts";
-import { readUserConfiguration } from "../redis/user-configuration.ts";
+import { type Directive, readUserConfiguration } from "../redis/user-configuration.ts";
 import type { Restorer } from "../restore/restorer.ts";
 import type { RestoreSettings } from "../restore/settings.ts";
 import type { Flags } from "../settings.ts";
@@ -42,6 +42,8 @@ const askDeadlineMs = 1_000;
 export interface Foundation {
   readonly dir: string;
   readonly files: DataFiles;
+  /** Of the user's own redis.conf. */
+  readonly directives: readonly Directive[];
   readonly connect: ConnectOptions;
   readonly server: Promise<Server>;
   /** The one that Rekindle writes, and that the server rewrites. */
@@ -55,23 +57,28 @@ export interface Start {
   readonly server: ServerStart;
 }
 
-/** @throws RekindleError for what is missing or wrong, before anything is written but the folder's lock. */
+/**
+ * @param keepsLog whether the server keeps an append-only file where the user's own redis.conf says nothing.
+ * @throws RekindleError for what is missing or wrong, before anything is written but the folder's lock.
+ */
 export function layFoundation(
   settings: ServerSettings,
   environment: NodeJS.ProcessEnv,
+  keepsLog = false,
 ): Foundation {
   const credentials = readCredentials(settings, environment);
   const tls = readTls(settings);
   const userFile = settings.config === undefined ? undefined : resolve(settings.config);
   const directives = readUserConfiguration(userFile);
-  const files = readDataFiles(resolve(settings.dir), directives);
+  const files = readDataFiles(resolve(settings.dir), directives, keepsLog);
   const server = findServer(settings.server, environment.PATH ?? "");
   server.catch(() => {}); // Awaited when it is needed; until then a missing server is not an unhandled rejection.
   requireWritable(files.dir);
-  lockFolder(files.dir);
+  lockOrTell(files.dir);
   return {
     dir: files.dir,
     files,
+    directives,
     connect: { credentials, tls, deadlineMs: askDeadlineMs },
     server,
     configurationFile: join(files.dir, "rekindle.conf"),
@@ -123,7 +130,7 @@ export async function finishStart(
 
 /** Becomes what was prepared; what is refused meanwhile is told as an Event too. Returns by an error only. */
 export async function becomeWithin(
-  surroundings: Surroundings,
+  surroundings: Pick<Surroundings, "tellRefusal" | "close">,
   environment: NodeJS.ProcessEnv,
   record: Recorder,
   prepare: () => Promise<Start>,
@@ -171,6 +178,26 @@ function costs(): { readonly cpuMs: number; readonly peakMb: number } {
     cpuMs: Math.round((userCPUTime + systemCPUTime) / 1_000),
     peakMb: Math.round(maxRSS / 1_000),
   };
+}
+
+function lockOrTell(dir: string): void {
+  try {
+    lockFolder(dir);
+  } catch (cause) {
+    const code = codeOf(cause);
+    if (code === undefined) throw cause;
+    const isFull = code === "ENOSPC" || code === "EDQUOT";
+    throw new RekindleError(
+      "refused",
+      `the data folder ${dir} cannot be locked: ${messageOf(cause)}`,
+      {
+        hint: isFull
+          ? "make room there, or a larger volume"
+          : "give the files there to this user (chown -R; on Kubernetes: fsGroup), or run as their owner",
+        cause,
+      },
+    );
+  }
 }
 
 export function requireWritable(dir: string): void {

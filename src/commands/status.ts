@@ -5,15 +5,18 @@ import type { Peer } from "../discovery/discovery.ts";
 import { localSetName } from "../local/members.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
 import { openConnections } from "../redis/connections.ts";
-import { readMode } from "../redis/read-mode.ts";
+import { type Mode, readMode } from "../redis/read-mode.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
 import { findSentinels } from "../replication/sentinels.ts";
 import { sentinelDescriptions } from "../replication/settings.ts";
 import { type Flags, onOff, optionalText, readSettings } from "../settings.ts";
+import { type AloneStatus, describeAlone } from "../status/describe-alone.ts";
 import { describeSet, type SetStatus } from "../status/describe-set.ts";
 import { describeStatus, type Shown, type Status } from "../status/describe-status.ts";
+import { createAloneReader } from "../status/read-alone.ts";
 import { createSetReader } from "../status/read-set.ts";
 import { createStatusReader } from "../status/read-status.ts";
+import { renderAlone } from "../status/render-alone.ts";
 import { renderSet } from "../status/render-set.ts";
 import { type RenderOptions, renderStatus } from "../status/render-status.ts";
 import { openTerminal } from "../status/terminal.ts";
@@ -36,7 +39,7 @@ export const descriptions = {
 
 const askDeadlineMs = 1_000;
 
-/** @returns 0 for a whole cluster, 1 for one that is not, 75 where nobody answers. */
+/** @returns 0 where all is whole, 1 where it is not, 75 where nobody answers. */
 export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise<number> {
   const settings = readSettings(descriptions, flags, environment);
   const credentials = readCredentials(settings, environment);
@@ -48,8 +51,9 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
   try {
     if (local?.isSet)
       return await showIt(viewSet(options, localSetName, async () => local.sentinels));
-    if (local || (await findMode(await find(), options)) !== "standalone")
-      return await showIt(viewCluster(options));
+    const mode = local ? "cluster" : await findMode(await find(), options);
+    if (mode === "alone") return await showIt(viewAlone(options));
+    if (mode !== "set") return await showIt(viewCluster(options));
     const findThem = (nodes: readonly Peer[]) =>
       findSentinels({ self: undefined, others: nodes }, settings);
     return await showIt(viewSet(options, settings.set, findThem));
@@ -73,6 +77,15 @@ function viewCluster(options: ConnectOptions): View<Status> {
   };
 }
 
+function viewAlone(options: ConnectOptions): View<AloneStatus> {
+  const reader = createAloneReader(options);
+  return {
+    look: async (known) => describeAlone(await reader.look(known)),
+    render: renderAlone,
+    close: reader.close,
+  };
+}
+
 function viewSet(...[options, set, findThem]: Parameters<typeof createSetReader>): View<SetStatus> {
   const reader = createSetReader(options, set, findThem);
   return {
@@ -86,7 +99,7 @@ function viewSet(...[options, set, findThem]: Parameters<typeof createSetReader>
 async function findMode(
   known: readonly Peer[],
   options: ConnectOptions,
-): Promise<string | undefined> {
+): Promise<Mode | undefined> {
   const connections = openConnections(options);
   const ask = async ({ address }: Peer) => address && readMode(connections, address);
   try {

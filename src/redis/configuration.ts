@@ -13,7 +13,7 @@ export interface ServerOptions {
   readonly dir: string;
   readonly ip: string;
   readonly port: number;
-  readonly mode: ClusterMode | ReplicationMode;
+  readonly mode: ClusterMode | ReplicationMode | StandaloneMode;
   readonly credentials: Credentials;
   readonly tls:
     | {
@@ -42,6 +42,12 @@ export interface ReplicationMode {
   readonly minReplicasToWrite: number | undefined;
 }
 
+/** One server alone, that nobody has to find. */
+export interface StandaloneMode {
+  readonly kind: "standalone";
+  readonly appendonly: boolean;
+}
+
 /**
  * @returns the text of the file. It may hold the password: write it for its owner only.
  * @throws RekindleError naming every directive of the user's file that contradicts ours.
@@ -54,7 +60,9 @@ export function renderConfiguration(options: ServerOptions): string {
     "# Written by Rekindle at every start; changes made here are lost. Change your own redis.conf instead.",
     ...(options.userFile === undefined ? [] : [`include ${quoteArgument(options.userFile)}`]),
     ...[...owned].map(([name, value]) => `${name} ${value}`),
-    ...Object.entries(unlessSet)
+    ...Object.entries(
+      options.mode.kind === "standalone" ? unlessSet : { ...unlessSet, ...amongPeers },
+    )
       .filter(([name]) => !set.has(name))
       .map(([name, value]) => `${name} ${value}`),
     ...userLines(options),
@@ -66,6 +74,9 @@ export function renderConfiguration(options: ServerOptions): string {
 const unlessSet: Readonly<Record<string, string>> = {
   // A full sync would otherwise wait five seconds for company.
   "repl-diskless-sync-delay": "0",
+};
+
+const amongPeers: Readonly<Record<string, string>> = {
   // The peers are on other hosts; without a password protected mode would shut them out.
   "protected-mode": "no",
 };
@@ -76,9 +87,7 @@ function ownedDirectives(options: ServerOptions): ReadonlyMap<string, string> {
     ["port", tls ? "0" : `${port}`],
     ["dir", quoteArgument(options.dir)],
     ["daemonize", "no"],
-    ...(mode.kind === "cluster"
-      ? clusterDirectives(options, mode)
-      : replicationDirectives(options, mode)),
+    ...modeDirectives(options),
     ...renderTls(tls, port),
     ...(tls && mode.kind === "cluster" ? ([["tls-cluster", "yes"]] as const) : []),
   ]);
@@ -89,6 +98,18 @@ function ownedDirectives(options: ServerOptions): ReadonlyMap<string, string> {
     else owned.set("masteruser", quoteArgument(credentials.user));
   }
   return owned;
+}
+
+function modeDirectives(options: ServerOptions): readonly (readonly [string, string])[] {
+  const { mode } = options;
+  switch (mode.kind) {
+    case "cluster":
+      return clusterDirectives(options, mode);
+    case "replication":
+      return replicationDirectives(options, mode);
+    case "standalone":
+      return [["appendonly", mode.appendonly ? "yes" : "no"]];
+  }
 }
 
 /** None without TLS. */

@@ -15,10 +15,20 @@ export interface DataFiles {
   readonly dbfilename: string;
 }
 
-/** As the user's own redis.conf has them. */
-export const readDataFiles = (dir: string, directives: readonly Directive[]): DataFiles => ({
+/**
+ * As the user's own redis.conf has them.
+ *
+ * @param keepsLog whether there is an append-only file where that says nothing.
+ */
+export const readDataFiles = (
+  dir: string,
+  directives: readonly Directive[],
+  keepsLog = false,
+): DataFiles => ({
   dir,
-  appendonly: directiveValue(directives, "appendonly")?.toLowerCase() === "yes",
+  appendonly:
+    (directiveValue(directives, "appendonly")?.toLowerCase() ?? (keepsLog ? "yes" : "no")) ===
+    "yes",
   appenddirname: directiveValue(directives, "appenddirname") ?? "appendonlydir",
   appendfilename: directiveValue(directives, "appendfilename") ?? "appendonly.aof",
   dbfilename: directiveValue(directives, "dbfilename") ?? "dump.rdb",

@@ -101,7 +101,7 @@ function locate(named: string | undefined, searchPath: string): string {
   const candidates = wanted.flatMap((name) =>
     name.includes("/") ? [resolve(name)] : folders.map((folder) => join(folder, name)),
   );
-  const present = candidates.filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile());
+  const present = candidates.filter(isFile);
   const found = present.find(isExecutable);
   if (found !== undefined) return found;
   if (present[0] !== undefined) {
@@ -114,6 +114,14 @@ function locate(named: string | undefined, searchPath: string): string {
       ? "check the path in --server"
       : "install Redis or Valkey, or name the executable with --server",
   });
+}
+
+function isFile(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  } catch {
+    return false; // In a folder of the PATH that is not this user's to search: a shell passes it over, too.
+  }
 }
 
 function isExecutable(path: string): boolean {

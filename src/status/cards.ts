@@ -2,9 +2,9 @@
  * Shards side by side, each a small block of lines: its slots, its alpha, its betas, and how they are. Pure.
  */
 import { countSlots, describeSlots } from "../cluster/nodes.ts";
+import { formatBytes, formatCount } from "../words.ts";
 import type { StatusNode, StatusShard } from "./describe-status.ts";
 import { clip, type Paint, pad, spread, widthOf } from "./paint.ts";
-import { formatBytes, formatCount } from "./words.ts";
 
 const gap = "  ";
 /** Wider than this, the two ends of a line no longer look like one. */

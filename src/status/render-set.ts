@@ -1,11 +1,12 @@
 /**
  * A set's status as text for a terminal of a given width. Pure.
  */
+
+import { formatCount } from "../words.ts";
 import { renderNode, renderPlace } from "./cards.ts";
 import type { SetStatus } from "./describe-set.ts";
 import { coloured, type Paint, plain, wrap } from "./paint.ts";
 import { cut, type RenderOptions, renderSentences } from "./render-status.ts";
-import { formatCount } from "./words.ts";
 
 const headlines = {
   whole: { dye: "green", sign: "●", word: "whole" },

@@ -3,11 +3,11 @@
  * is wrong in words. Pure.
  */
 import { slotCount } from "../cluster/nodes.ts";
+import { formatCount } from "../words.ts";
 import { renderCards } from "./cards.ts";
 import type { Status } from "./describe-status.ts";
 import { coloured, type Paint, plain, spread, widthOf, wrap } from "./paint.ts";
 import { renderRows } from "./rows.ts";
-import { formatCount } from "./words.ts";
 
 export interface RenderOptions {
   /** Columns of the terminal. */

@@ -2,10 +2,10 @@
  * One line a shard, for more shards than a window has room for. Pure.
  */
 import { countSlots, describeSlots } from "../cluster/nodes.ts";
+import { formatCount } from "../words.ts";
 import { conditionOf } from "./cards.ts";
 import type { StatusNode, StatusShard } from "./describe-status.ts";
 import { clip, type Paint, pad, widthOf } from "./paint.ts";
-import { formatCount } from "./words.ts";
 
 const heads = ["shard", "slots", "", "keys", "alpha", "betas"] as const;
 /** Columns of numbers. */

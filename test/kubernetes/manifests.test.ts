@@ -17,7 +17,9 @@ import { createSite, isReady, nameOf, type Site } from "./site-under-test.ts";
 
 const hasKubectl = spawnSync("kubectl", ["version", "--client"], { stdio: "ignore" }).status === 0;
 
-test.skipIf(!isWanted || !hasKubectl).each(["deployment", "statefulset", "sentinel"])(
+test
+  .skipIf(!isWanted || !hasKubectl)
+  .each(["deployment", "statefulset", "sentinel", "cache-sidecar"])(
   "kubectl create -f %s.yaml takes the file as it is",
   async (manifest) => {
     const namespace = await createNamespace();
@@ -25,7 +27,7 @@ test.skipIf(!isWanted || !hasKubectl).each(["deployment", "statefulset", "sentin
     const args = ["create", "--filename", path, "--namespace", namespace, "--dry-run=server"];
     const env = { ...process.env, KUBECONFIG: inject("kubeconfig") };
     const said = execFileSync("kubectl", args, { env, encoding: "utf8" });
-    expect(said).toMatch(/(deployment|statefulset)\.apps\/redis created \(server dry run\)/);
+    expect(said).toMatch(/(deployment|statefulset)\.apps\/\S+ created \(server dry run\)/);
     await core.deleteNamespace({ name: namespace });
   },
 );

@@ -64,7 +64,9 @@ export interface SiteOptions {
 export const lookAgainMs = 300;
 const passwordPath = "/etc/redis-secret/password";
 
-export function readManifest(manifest: SiteOptions["manifest"]): KubernetesObject[] {
+export function readManifest(
+  manifest: SiteOptions["manifest"] | "cache-sidecar",
+): KubernetesObject[] {
   const path = new URL(`../../deployment/${manifest}.yaml`, import.meta.url);
   return loadAllYaml(readFileSync(path, "utf8")) as KubernetesObject[];
 }
@@ -74,13 +76,7 @@ export async function createSite({ manifest, edit, isAwaited = true }: SiteOptio
   const site = openSite(namespace, manifest);
   try {
     const shipped = readManifest(manifest);
-    for (const object of shipped) object.metadata = { ...object.metadata, namespace };
-    for (const container of containersOf(shipped)) {
-      container.image = testImageOf(container.image);
-      // Room on a small machine, where pods of an earlier test are still ending; the limits are as shipped.
-      container.resources.requests.cpu = "10m";
-    }
-    for (const { spec } of podTemplatesOf(shipped)) spec.terminationGracePeriodSeconds = 20;
+    fitForTest(shipped, namespace);
     edit?.(shipped);
     for (const object of shipped) await objects.create(object);
     // Without limits, to ask the nodes from.
@@ -93,18 +89,30 @@ export async function createSite({ manifest, edit, isAwaited = true }: SiteOptio
   }
 }
 
+/** A manifest as it is shipped, but for the images' names and what a small machine needs. */
+export function fitForTest(shipped: readonly KubernetesObject[], namespace: string): void {
+  for (const object of shipped) object.metadata = { ...object.metadata, namespace };
+  for (const container of containersOf(shipped)) {
+    container.image = testImageOf(container.image);
+    // Room on a small machine, where pods of an earlier test are still ending; the limits are as shipped.
+    container.resources.requests.cpu = "10m";
+  }
+  for (const { spec } of podTemplatesOf(shipped)) spec.terminationGracePeriodSeconds = 20;
+}
+
 /** Of Rekindle's image and the exporter's. */
 function testImageOf(shipped: string): string {
   const { image, metrics } = inject("testImages");
   return shipped.startsWith("rekindle:") ? image : metrics;
 }
 
-interface Container {
+export interface Container {
   name: string;
   image: string;
   resources: { requests: { cpu: string } };
   env?: { name: string; value: string }[];
   args?: string[];
+  volumeMounts?: { name: string; mountPath: string }[];
 }
 
 interface Workload extends KubernetesObject {
@@ -113,10 +121,15 @@ interface Workload extends KubernetesObject {
 
 interface PodTemplate {
   // A kubelet of 1.20 now and then takes all of it to notice that the containers have ended.
-  spec: { containers: Container[]; terminationGracePeriodSeconds: number };
+  spec: {
+    containers: Container[];
+    initContainers?: unknown[];
+    terminationGracePeriodSeconds: number;
+    volumes: { name: string; [kind: string]: unknown }[];
+  };
 }
 
-const podTemplatesOf = (all: readonly KubernetesObject[]): PodTemplate[] =>
+export const podTemplatesOf = (all: readonly KubernetesObject[]): PodTemplate[] =>
   all
     .filter(({ kind }) => kind === "Deployment" || kind === "StatefulSet")
     .map((one) => (one as Workload).spec.template);

@@ -2,6 +2,7 @@
  * The manifests against the schema of a current Kubernetes, as its official client has it. Against 1.20 they are held by the
  * tests that create them there.
  */
+import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import * as kubernetes from "@kubernetes/client-node";
 import { loadAll } from "js-yaml";
@@ -147,6 +148,56 @@ describe("metrics", () => {
     expect(add?.value.ports?.[0]?.containerPort).toBe(Number(replace?.value));
     expect(replace?.path).toMatch(/prometheus\.io~1port$/);
     expect(JSON.stringify(read("sidecar/kustomization.yaml"))).toContain(`port: ${replace?.value}`);
+  });
+});
+
+describe("cache-sidecar.yaml", () => {
+  interface Pod {
+    readonly securityContext: object;
+    readonly containers: readonly {
+      readonly resources: { readonly requests: unknown; readonly limits: unknown };
+      readonly securityContext: object;
+      readonly volumeMounts?: readonly { readonly name: string }[];
+    }[];
+  }
+  const podIn = (file: string): Pod => {
+    const workload = read(file).find(({ kind }) => /Deployment|StatefulSet/.test(kind));
+    return (workload as Manifest & { spec: { template: { spec: Pod } } }).spec.template.spec;
+  };
+  /** With the lines in force that are put in the place of others. */
+  const withVolume = (): string =>
+    readFileSync(new URL("../../deployment/cache-sidecar.yaml", import.meta.url), "utf8")
+      .replace(/^ *- name: data\n *emptyDir: \{\}\n/m, "")
+      .replace(/^ {2}# volumeClaimTemplates:[\s\S]*/m, (lines) => lines.replace(/^ {2}# /gm, "  "));
+
+  test.each([
+    ["as it is", () => read("cache-sidecar.yaml")],
+    ["with its claim", () => loadAll(withVolume()) as Manifest[]],
+  ])("every object and field is known to a current Kubernetes, %s", (_, make) => {
+    const found = make().flatMap((one) => faults(one, modelOf(one), one.kind));
+    expect(found).toEqual([]);
+    expect(make().map(({ kind }) => kind)).toContain("StatefulSet");
+  });
+
+  test("it is as strict as the others, and all requests are limits", () => {
+    const [own, other] = [podIn("cache-sidecar.yaml"), podIn("deployment.yaml")];
+    expect(own.securityContext).toEqual(other.securityContext);
+    for (const { resources, securityContext } of own.containers) {
+      expect(resources.requests).toEqual(resources.limits);
+      expect(securityContext).toEqual(other.containers[0]?.securityContext);
+    }
+  });
+
+  const hasMake = spawnSync("make", ["--version"]).status === 0;
+
+  test.skipIf(!hasMake)("make alone prints the help, and each target knows what to do", () => {
+    const folder = new URL("../../deployment/", import.meta.url);
+    const make = (...args: readonly string[]) =>
+      execFileSync("make", ["--no-print-directory", ...args], { cwd: folder, encoding: "utf8" });
+    for (const target of ["load", "reload", "deploy", "delete", "clean", "show"]) {
+      expect(make()).toMatch(new RegExp(`^  make ${target} +\\w`, "m"));
+      expect(make("--dry-run", target)).toMatch(/kubectl|docker|npm run image/);
+    }
   });
 });
 
