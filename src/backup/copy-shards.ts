@@ -15,6 +15,7 @@ import type { Store } from "../stores/store.ts";
 import { allOrNone } from "./all-or-none.ts";
 import type { Source } from "./choose-sources.ts";
 import type { StreamKeeper } from "./keeper.ts";
+import { largerPieces } from "./larger-pieces.ts";
 
 export interface CopyOptions {
   readonly store: Store;
@@ -103,7 +104,7 @@ function storeAll(
     // A server that says nothing is not waited for.
     signal.addEventListener("abort", connection.close);
     const file = fileOf(index);
-    await store.write(rdbOf(id, { file }), checking(), signal);
+    await store.write(rdbOf(id, { file }), largerPieces(checking()), signal);
     shardsDone++;
     report();
     const { bytes = 0, sha256 = "" } = checked.rdb ?? {};

@@ -53,8 +53,18 @@ export function createSourceFinder(
   const set = createSetReader(options, "", async () => []);
   const watcher = createWatcher(log, () => performance.now());
 
+  /** Who answered last: whoever was named may be the one that is gone now. */
+  let remembered: readonly Peer[] = [];
+
   async function look(): Promise<Sight> {
-    const known = await findKnown();
+    const sight = await lookFrom(await findKnown());
+    const isLost = findAnswering(sight).length === 0 && remembered.length > 0;
+    const found = isLost ? await lookFrom(remembered) : sight;
+    const answering = findAnswering(found);
+    if (answering.length > 0) remembered = answering;
+    return found;
+  }
+  async function lookFrom(known: readonly Peer[]): Promise<Sight> {
     const ask = async ({ address }: Peer) => address && readMode(connections, address);
     const mode = await Promise.any(known.filter(({ address }) => address).map(ask)).catch(
       () => undefined,
@@ -93,6 +103,11 @@ export function createSourceFinder(
     },
   };
 }
+
+const findAnswering = ({ peers }: Sight): readonly Peer[] =>
+  peers.flatMap(({ name, address, seen }) =>
+    address && (seen.state === "answered" || seen.state === "server") ? [{ name, address }] : [],
+  );
 
 const noSources = (reason: string, isDenied: boolean): RekindleError =>
   isDenied

@@ -39,10 +39,20 @@ export async function openKnownNodes(
   const isNamed = settings.connect !== undefined;
   const local = isNamed ? undefined : findLocal(settings.name, environment);
   const pods = isNamed || local ? undefined : await findPods(settings, environment, verb);
-  const known = local?.nodes ?? [await resolveNode(settings.connect ?? ownNode)];
+  const wanted = settings.connect ?? ownNode;
+  let known = local?.nodes ?? [await resolveNode(wanted)];
+  /** A name may lead elsewhere by now. */
+  async function findNamed(): Promise<readonly Peer[]> {
+    if (local === undefined)
+      known = await resolveNode(wanted).then(
+        (node) => [node],
+        () => known,
+      );
+    return known;
+  }
   return {
     local,
-    find: async () => (await pods?.find()) ?? known,
+    find: async () => (await pods?.find()) ?? findNamed(),
     close: async () => pods?.close(),
   };
 }

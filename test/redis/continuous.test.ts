@@ -136,7 +136,7 @@ test("from a beta, whose stream goes on in the database where it is", async () =
 test("through a failover the stream goes on without a gap; where no server has what follows, a snapshot begins another one", async () => {
   const [alpha, store] = [await startServer(24_720), openFolder()];
   const [beta, other] = [await startBeta(24_721, alpha), await startBeta(24_722, alpha)];
-  const running = startContinuous(store, other);
+  const running = startContinuous(store, alpha);
   await untilTaken(store, 1);
   await untilStored(store, alpha, "before-failover");
   const source = running.output().includes("copying the beta 127.0.0.1:24721") ? beta : other;
