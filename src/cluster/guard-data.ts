@@ -5,6 +5,7 @@
  * first, and the old alpha returns as its beta.
  */
 import { bestBeta, canBeElected } from "./election.ts";
+import { describeSlots } from "./nodes.ts";
 import type { Shard } from "./shards.ts";
 import {
   canComeBack,
@@ -64,7 +65,7 @@ function promoteBeta(
 }
 
 function guardEmpty(
-  { policy, unchangedMs }: Observation,
+  observation: Observation,
   topology: Topology,
   self: Self,
   shard: Shard,
@@ -72,11 +73,28 @@ function guardEmpty(
 ): Plan | undefined {
   const syncing = shard.betas.find((beta) => beta.seen.syncing);
   if (syncing) return wait(`this alpha is empty, and its beta ${syncing.name} is in a sync`);
-  if (pending.length === 0) return self.unreadSnapshot ? refuseUnreadSnapshot() : undefined;
-  if (policy.onLostSlots === "empty" && unchangedMs >= policy.peerWaitMs) return undefined;
-  return wait(
-    `this alpha's disk is empty; its data may be on ${namesOf(topology, pending)}, silent as yet`,
-  );
+  const { policy, unchangedMs } = observation;
+  if (pending.length === 0 && self.unreadSnapshot) return refuseUnreadSnapshot();
+  const isGivenUp = policy.onLostSlots !== "wait" && unchangedMs >= policy.peerWaitMs;
+  if (pending.length > 0 && !isGivenUp)
+    return wait(
+      `this alpha's disk is empty; its data may be on ${namesOf(topology, pending)}, silent as yet`,
+    );
+  return policy.onLostSlots === "restore" ? restoreOwn(observation, self, shard) : undefined;
+}
+
+/** Nobody has its data any more. Undefined: there is no snapshot, or it is ready. */
+function restoreOwn(
+  { snapshot }: Observation,
+  { restored }: Self,
+  { slots }: Shard,
+): Plan | undefined {
+  const what = `this alpha's disk is empty, and nobody has the data of slots ${describeSlots(slots)}`;
+  if (snapshot === "unknown")
+    return { kind: "find-snapshot", reason: `${what}: is there a snapshot?` };
+  if (snapshot !== "found" || describeSlots(restored ?? []) === describeSlots(slots))
+    return undefined;
+  return { kind: "restore", reason: `${what}: restoring it`, slots };
 }
 
 /** A snapshot is worth serving where no newer data turns up in time. When all nodes start at once, it is what there is. */

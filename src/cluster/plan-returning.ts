@@ -154,7 +154,9 @@ function comeBack(observation: Observation, topology: Topology, self: Self, role
   const steps: readonly Step[] = healSteps(observation, topology, self);
   const table = becomeTable(topology, isForgotten(topology, self) ? withoutId(self) : self, role);
   const as = "betaOf" in role ? `as a beta of ${nameOf(topology, role.betaOf)}` : "in its old role";
-  return { kind: "become", reason: `coming back ${as}`, steps, table, report: "Returned" };
+  const isRestored = self.restored !== undefined && "keepRole" in role;
+  const report = isRestored ? "Restored" : "Returned";
+  return { kind: "become", reason: `coming back ${as}`, steps, table, report, isRestored };
 }
 
 /**

@@ -36,8 +36,6 @@ export interface RdbReader {
   push(chunk: Buffer): void;
   /** @throws RekindleError where the file is not whole. */
   end(): void;
-  /** How many records have been seen. */
-  readonly records: number;
 }
 
 /**
@@ -54,7 +52,6 @@ export function createRdbReader(where: string, visitor: RdbVisitor): RdbReader {
   let waitingBytes = 0;
   /** Of the first byte of what is being read, in the file. */
   let offset = 0;
-  let records = 0;
   /** In the middle of a value. */
   let state: "head" | "value" | "ended" = "head";
   let isWanted = false;
@@ -130,7 +127,6 @@ export function createRdbReader(where: string, visitor: RdbVisitor): RdbReader {
     const name = isPlain ? bytes : decodeString(bytes, at, end);
     isWanted = visitor.key(name, isPlain ? cursor.next : 0, isPlain ? end : name.length);
     if (isWanted) keep(bytes, start, end);
-    records++;
     walker.begin(layout);
     state = "value";
     return end;
@@ -242,9 +238,6 @@ export function createRdbReader(where: string, visitor: RdbVisitor): RdbReader {
             hint: "choose another snapshot: `rekindle backups --verify` tells which are sound",
           },
         );
-    },
-    get records() {
-      return records;
     },
   };
 }

@@ -225,20 +225,28 @@ test("--on-lost-slots restore: a new node has the lost slots as the snapshot has
   await untilWhole(group.nodes);
   const [, lost] = await shardsOf(group.nodes);
   if (lost === undefined) throw new Error("no second shard");
+  const untilServed = () =>
+    until(
+      "a cluster that serves all slots again",
+      () => Promise.all(group.nodes.map((node) => view(node))),
+      (views) => views.every(({ state }) => state === "ok"),
+      30_000,
+      () => group.nodes.map(describeLog).join("\n"),
+    );
   await kill(lost.alpha);
   empty(lost.alpha);
   boot(lost.alpha, group.nodes, { ...counts, flags });
   // The lost alpha is forgotten by whoever starts next: nobody forgets an owner of slots (rule 1).
-  await until(
-    "a cluster that serves all slots again",
-    () => Promise.all(group.nodes.map((node) => view(node))),
-    (views) => views.every(({ state }) => state === "ok"),
-    30_000,
-    () => group.nodes.map(describeLog).join("\n"),
-  );
+  await untilServed();
   await expectAllKeys(group.nodes);
   const [, restored] = await shardsOf(group.nodes);
   expect(restored?.slots).toEqual(lost.slots);
+  // The same node, and only its data is gone.
+  await kill(lost.alpha);
+  rmSync(join(lost.alpha.dir, "dump.rdb"));
+  boot(lost.alpha, group.nodes, { ...counts, flags });
+  await untilServed();
+  await expectAllKeys(group.nodes);
 });
 
 test("a set: the first restores before it leads, and comes back with what it has", async () => {

@@ -198,3 +198,28 @@ test("lost slots are restored by one new node, and served by it if they still ar
   expect(decide(whole, { restored: lost })).not.toHaveProperty("isRestored", true);
   expect(idOf("b")).toHaveLength(40);
 });
+
+test("an alpha that comes back empty, with nobody left who has its data, restores its own slots", () => {
+  const slots = [thirds[1] as SlotRange];
+  const own = { table: table("b", sixNodes), data: "none" } as const;
+  const peers = left.map(({ letter }) => answered(letter, sixNodes));
+  const decide = (more: object, snapshot: Observation["snapshot"], policy = lostPolicy.policy) =>
+    plan(
+      observation(self("b", { ...own, ...more }), peers, {
+        unchangedMs: 3_600_000,
+        policy,
+        snapshot,
+      }),
+    );
+  expect(decide({}, "unknown").kind).toBe("find-snapshot");
+  expect(decide({}, "found")).toMatchObject({ kind: "restore", slots });
+  expect(decide({ restored: slots }, "found")).not.toMatchObject({ kind: "restore" });
+  expect(decide({}, "none").kind).not.toBe("restore");
+  expect(decide({ data: "aof" }, "found").kind).not.toBe("restore");
+  // Its beta has the data: that one is promoted, as ever.
+  const beta = sixNodes
+    .filter(({ letter }) => letter !== "b")
+    .map(({ letter }) => answered(letter, sixNodes));
+  const it = plan(observation(self("b", own), beta, { ...lostPolicy, snapshot: "found" }));
+  expect(it.reason).toContain("promoting node-e");
+});
