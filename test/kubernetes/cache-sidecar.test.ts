@@ -9,9 +9,7 @@ import { nameOf } from "./site-under-test.ts";
 
 const expected: readonly (readonly [Home, Fate, boolean])[] = [
   ["no volume", "the redis container is killed", false],
-  ["emptyDir", "the application crashes", true],
   ["emptyDir", "redis exits cleanly", true],
-  ["emptyDir", "the pod is deleted", false],
   ["a claim", "the pod is deleted", true],
   ["emptyDir and a store", "the pod is deleted", true],
 ];
