@@ -5,6 +5,7 @@ import yargs, { type Argv } from "yargs";
 import * as cluster from "./commands/cluster.ts";
 import * as down from "./commands/down.ts";
 import * as drain from "./commands/drain.ts";
+import * as reload from "./commands/reload.ts";
 import * as replication from "./commands/replication.ts";
 import * as sentinel from "./commands/sentinel.ts";
 import * as sidecar from "./commands/sidecar.ts";
@@ -45,8 +46,14 @@ const verbs: readonly Verb[] = [
   },
   {
     name: "sidecar",
-    describe: "stay beside the server: mend what no starting node would, serve metrics, or both",
+    describe:
+      "stay beside the server: mend what no starting node would, take changes of its redis.conf, serve metrics",
     ...sidecar,
+  },
+  {
+    name: "reload",
+    describe: "have the server that runs here take its changed redis.conf",
+    ...reload,
   },
   {
     name: "tend",

@@ -24,6 +24,7 @@ const bootVerbs: Readonly<Record<string, () => Promise<Verb>>> = {
   tend: () => import("./commands/tend.ts"),
   status: () => import("./commands/status.ts"),
   sidecar: () => import("./commands/sidecar.ts"),
+  reload: () => import("./commands/reload.ts"),
 };
 
 async function main(argv: readonly string[]): Promise<number> {

@@ -11,6 +11,7 @@ import { createLog } from "../log.ts";
 import { openRecord, type Recorder, readRecords } from "../metrics/record.ts";
 import { type Listen, serveMetrics } from "../metrics/serve.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
+import { reloadUntil } from "../reload/reload.ts";
 import {
   duration,
   type Flags,
@@ -20,13 +21,14 @@ import {
   type Settings,
 } from "../settings.ts";
 import { version } from "../version.ts";
+import { openReload, reloadSettingDescriptions } from "./open-reload.ts";
 import {
   connectionDescriptions,
   findSurroundings,
   whereaboutsDescriptions,
 } from "./surroundings.ts";
 
-const { discovery, peers, dns, dir, nodeTimeout, peerWait } = clusterSettingDescriptions;
+const { discovery, peers, dns, nodeTimeout } = clusterSettingDescriptions;
 
 const listen: Setting<Listen | undefined> = {
   describe: "serve what Rekindle did, as kept in --dir, to Prometheus at this [host:]port",
@@ -41,16 +43,20 @@ export const descriptions = {
   heal: onOff(
     "introduce nodes that do not know each other, forget ghosts, give idle nodes an alpha",
   ),
-  interval: duration("between two looks at the cluster", { from: 500, to: 3_600_000 }, "10s"),
+  reload: onOff("have the server take changes of its redis.conf, its password and its certificate"),
+  interval: duration(
+    "between two looks at the cluster, and at the server",
+    { from: 500, to: 3_600_000 },
+    "10s",
+  ),
   metrics: listen,
   exporter,
-  dir,
+  ...reloadSettingDescriptions,
   discovery,
   peers,
   dns,
   ...whereaboutsDescriptions,
   nodeTimeout,
-  peerWait,
   ...connectionDescriptions,
 } as const;
 
@@ -71,6 +77,7 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
   );
   record.log.info("start", `rekindle ${version} sidecar`, {
     heal: settings.heal,
+    reload: settings.reload,
     metrics: settings.metrics?.port,
   });
   const server =
@@ -81,8 +88,11 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
       series: () => new Map([...readRecords(settings.dir), ...record.series()]),
     }));
   try {
-    if (settings.heal) await healUntil(stop.signal, settings, environment, record);
-    else await ended(stop.signal);
+    await Promise.all([
+      settings.heal && healUntil(stop.signal, settings, environment, record),
+      settings.reload && reloadBeside(stop.signal, settings, environment, record),
+      ended(stop.signal),
+    ]);
   } finally {
     server?.close();
     server?.closeAllConnections();
@@ -92,10 +102,10 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
 
 /** @throws RekindleError for what does not fit together. */
 function check(settings: SidecarSettings, environment: NodeJS.ProcessEnv): void {
-  const { heal, metrics, exporter, dir } = settings;
-  if (!heal && metrics === undefined) {
+  const { heal, reload, metrics, exporter, dir } = settings;
+  if (!heal && !reload && metrics === undefined) {
     throw new RekindleError("usage", "the sidecar is told to do nothing", {
-      hint: "give it --heal, --metrics or both",
+      hint: "give it --heal, --reload or --metrics, any of them together",
     });
   }
   if (exporter !== undefined && metrics === undefined) {
@@ -143,6 +153,20 @@ async function healUntil(
     });
   } finally {
     await surroundings.close();
+  }
+}
+
+async function reloadBeside(
+  signal: AbortSignal,
+  settings: SidecarSettings,
+  environment: NodeJS.ProcessEnv,
+  record: Recorder,
+): Promise<void> {
+  const { options, close } = await openReload(settings, environment, record, true);
+  try {
+    await reloadUntil(signal, options);
+  } finally {
+    await close();
   }
 }
 

@@ -27,6 +27,14 @@ export interface Recorder {
   booted(outcome: string): void;
   handedOver(outcome: "done" | "failed"): void;
   healed(seconds: number): void;
+  /** From when a change was seen until it was applied, or refused. */
+  reloaded(outcome: "applied" | "refused", seconds: number): void;
+  reloadState(state: {
+    /** What the file says is refused. */
+    readonly isInvalid: boolean;
+    readonly restartsPending: number;
+    readonly drifted: number;
+  }): void;
   /** Whether something of this name was reported by this process. */
   hasReported(report: string): boolean;
   /** All that was ever counted for this verb here. */
@@ -86,6 +94,16 @@ export function openRecord(dir: string, verb: string, log: Log): Recorder {
     },
     healed(seconds) {
       observe("rekindle_heal_duration_seconds", { verb }, seconds);
+      save();
+    },
+    reloaded(outcome, seconds) {
+      observe("rekindle_reload_duration_seconds", { outcome }, seconds);
+      save();
+    },
+    reloadState({ isInvalid, restartsPending, drifted }) {
+      set("rekindle_reload_invalid", {}, isInvalid ? 1 : 0);
+      set("rekindle_reload_restarts_pending", {}, restartsPending);
+      set("rekindle_reload_drifted", {}, drifted);
       save();
     },
     hasReported: (report) => reported.has(report),

@@ -69,7 +69,10 @@ export async function connect(address: Address, options: ConnectOptions): Promis
   return connection;
 }
 
-async function openSocket(address: Address, { tls, deadlineMs, socketPath }: ConnectOptions): Promise<Socket> {
+async function openSocket(
+  address: Address,
+  { tls, deadlineMs, socketPath }: ConnectOptions,
+): Promise<Socket> {
   // Loading TLS costs 10 ms of CPU; most clusters do without.
   const socket =
     tls === undefined

@@ -6,14 +6,13 @@ import { createHash } from "node:crypto";
 import { RekindleError } from "../errors.ts";
 import type { Connection } from "../redis/connection.ts";
 import { type Reply, ReplyError } from "../redis/resp.ts";
+import { userKey } from "./names.ts";
 
 /**
  * Settings by their names, `user NAME` with its rules, `loadmodule` with the modules that are loaded, and `rename-command` with a
  * digest of the commands' names.
  */
 export type Facts = ReadonlyMap<string, string>;
-
-export const userKey = (name: string): string => `user ${name}`;
 
 /** @throws RekindleError for a server whose CONFIG is hidden; an Error where it does not answer. */
 export async function readFacts(connection: Pick<Connection, "send">): Promise<Facts> {
@@ -40,28 +39,34 @@ export async function readFacts(connection: Pick<Connection, "send">): Promise<F
 
 function parseSettings(reply: readonly Reply[]): readonly (readonly [string, string])[] {
   const all = new Map<string, string>();
-  for (let at = 0; at + 1 < reply.length; at += 2) all.set(String(reply[at]), String(reply[at + 1]));
+  for (let at = 0; at + 1 < reply.length; at += 2)
+    all.set(String(reply[at]), String(reply[at + 1]));
   return [...all].filter(([name]) => !isSecondName(name, all));
 }
 
 /** Many settings have two names. */
 function isSecondName(name: string, all: ReadonlyMap<string, string>): boolean {
-  const first = name.replace("slave", "replica").replace("ziplist", "listpack").replace("primary", "master");
+  const first = name
+    .replace("slave", "replica")
+    .replace("ziplist", "listpack")
+    .replace("primary", "master");
   return first !== name && all.has(first);
 }
 
-/** `user NAME rules`; before 6.0's successor nothing else has this shape. */
 function parseUsers(reply: Reply | undefined): readonly (readonly [string, string])[] {
   if (!Array.isArray(reply)) return [];
   return reply.map((line) => {
     const [, name = "", rules = ""] = /^user (\S+) (.*)$/.exec(String(line)) ?? [];
-    return [userKey(name), rules];
+    // Said of a user that was ever reset, and so by default (redis.io, ACL SETUSER).
+    return [userKey(name), rules.replace(" sanitize-payload", "")];
   });
 }
 
 function parseModules(reply: Reply | undefined): string {
   if (!Array.isArray(reply)) return "";
-  const names = reply.map((one) => (Array.isArray(one) ? String(one[one.indexOf("name") + 1]) : ""));
+  const names = reply.map((one) =>
+    Array.isArray(one) ? String(one[one.indexOf("name") + 1]) : "",
+  );
   return names.sort().join(" ");
 }
 
@@ -71,4 +76,5 @@ function digestNames(reply: Reply | undefined): string {
   return `${names.length} commands, ${digest(names.join(" ")).slice(0, 8)}`;
 }
 
-export const digest = (text: string | Buffer): string => createHash("sha256").update(text).digest("hex");
+export const digest = (text: string | Buffer): string =>
+  createHash("sha256").update(text).digest("hex");

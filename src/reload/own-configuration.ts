@@ -17,7 +17,8 @@ export interface OwnConfiguration {
   readonly credentials: Credentials;
   /** Where it listens. */
   readonly port: number;
-  readonly usesTls: boolean;
+  /** The paths of its certificate, its key and the authorities; undefined without TLS. */
+  readonly tls: { readonly cert: string; readonly key: string; readonly ca: string } | undefined;
 }
 
 /** @throws RekindleError where no server was started in the folder. */
@@ -50,12 +51,13 @@ export function parseOwnConfiguration(text: string): OwnConfiguration {
     .split("\n")
     .filter((line) => line.trim() !== "" && !line.startsWith("#"))
     .map((line) => splitArguments(line) ?? []);
-  const valueOf = (name: string) => lines.find(([one]) => one === name)?.[1];
+  const wordOf = (name: string) => lines.find(([one]) => one === name)?.[1];
   const bytesOf = (name: string) => {
-    const value = valueOf(name);
+    const value = wordOf(name);
     return value === undefined ? undefined : Buffer.from(value, "latin1");
   };
-  const tlsPort = Number(valueOf("tls-port") ?? 0);
+  const pathOf = (name: string) => bytesOf(name)?.toString() ?? "";
+  const tlsPort = Number(wordOf("tls-port") ?? 0);
   return {
     userFile: bytesOf("include")?.toString(),
     owned: new Map(
@@ -70,7 +72,14 @@ export function parseOwnConfiguration(text: string): OwnConfiguration {
       user: bytesOf("masteruser")?.toString(),
       password: bytesOf("masterauth"),
     },
-    port: tlsPort || Number(valueOf("port") ?? 0),
-    usesTls: tlsPort > 0,
+    port: tlsPort || Number(wordOf("port") ?? 0),
+    tls:
+      tlsPort > 0
+        ? {
+            cert: pathOf("tls-cert-file"),
+            key: pathOf("tls-key-file"),
+            ca: pathOf("tls-ca-cert-file"),
+          }
+        : undefined,
   };
 }

@@ -19,7 +19,9 @@ export function serversWords(said: string): string {
 }
 
 const isGreeting = (message: string): boolean =>
-  /^(oO0OoO0|(Redis|Valkey) version=|Configuration loaded|Server initialized|WARNING)/.test(message);
+  /^(oO0OoO0|(Redis|Valkey) version=|Configuration loaded|Server initialized|WARNING)/.test(
+    message,
+  );
 
 const secretLine =
   /^>>> '(user|requirepass|masterauth|primaryauth|tls-(client-)?key-file-pass)\b.*'$/i;

@@ -6,9 +6,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { drawNodeId } from "../files.ts";
 import { messageOf, RekindleError } from "../errors.ts";
-import { assembleConfiguration, forbidden } from "../redis/configuration.ts";
+import { drawNodeId } from "../files.ts";
+import { assembleConfiguration } from "../redis/configuration.ts";
 import { type Connection, type Credentials, connect } from "../redis/connection.ts";
 import type { Server } from "../redis/server.ts";
 import {
@@ -17,7 +17,8 @@ import {
   quoteArgument,
   readUserConfiguration,
 } from "../redis/user-configuration.ts";
-import { type Facts, readFacts, userKey } from "./facts.ts";
+import { type Facts, readFacts } from "./facts.ts";
+import { userKey } from "./names.ts";
 import type { OwnConfiguration } from "./own-configuration.ts";
 import { serversWords } from "./servers-words.ts";
 
@@ -174,7 +175,6 @@ const untold: Readonly<Record<string, string>> = {
 function asTheNodeWould(told: Facts, directives: readonly Directive[]): Facts {
   const facts = new Map(told);
   facts.delete(userKey(trialUser));
-  for (const name of Object.keys(forbidden)) facts.delete(name);
   for (const [name, byDefault] of Object.entries(untold))
     facts.set(name, directiveValue(directives, name) ?? byDefault);
   return facts;

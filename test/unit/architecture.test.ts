@@ -16,6 +16,7 @@ const rooms = [
   "local",
   "metrics",
   "status",
+  "reload",
   "sentinel",
   "replication",
   "cluster",
@@ -45,7 +46,7 @@ test("imports point down only", () => {
 
 test("the planner knows no clock, network, file, process or chance", () => {
   const pure = files.filter((file) =>
-    /^(?:sentinel\/(plan|state|configuration)|replication\/(plan|elect|read-sentinels|outcomes|types)|cluster\/(plan|guard-data|hasten|topology|shards|separate-clusters|build-table|nodes|types|match-betas|choose-alphas|election|seats|spread))/.test(
+    /^(?:reload\/(plan|compare|gates|turn|settle|names|servers-words|render)|sentinel\/(plan|state|configuration)|replication\/(plan|elect|read-sentinels|outcomes|types)|cluster\/(plan|guard-data|hasten|topology|shards|separate-clusters|build-table|nodes|types|match-betas|choose-alphas|election|seats|spread))/.test(
       file,
     ),
   );
