@@ -2,7 +2,7 @@
  * What is to be done about the differences between the running server and the file. Pure.
  */
 import { type Difference, describeDifference } from "./compare.ts";
-import { userPrefix } from "./names.ts";
+import { onlyAtStart, userPrefix } from "./names.ts";
 import { planUser } from "./plan-users.ts";
 
 export interface Situation {
@@ -52,13 +52,19 @@ export function planReload(situation: Situation): Plan {
       const change = planUserChange(one, stillInUse === undefined);
       if (change) users.push(change);
       else waiting.push(`the old password of ${one.name}: ${stillInUse}`);
-    } else if (lasting.has(one.name) || one.wanted === undefined || one.running === undefined)
-      restart.push(one);
+    } else if (isForRestart(one, lasting)) restart.push(one);
     else if (gate !== undefined) waiting.push(`${one.name}: ${gate}`);
     else settings.push(one);
   }
   return { users, settings, restart, drift, waiting, reason: reasonOf(users, settings) };
 }
+
+/** What comes and goes as a whole does so at a start. */
+const isForRestart = (
+  { name, wanted, running }: Difference,
+  lasting: Situation["lasting"],
+): boolean =>
+  onlyAtStart.has(name) || lasting.has(name) || wanted === undefined || running === undefined;
 
 /** Passwords change last: not before the others take the new one, and not as long as one of them uses the old. */
 function gateOf(name: string, { notAccepted, stillInUse }: Situation): string | undefined {

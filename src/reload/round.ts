@@ -19,7 +19,7 @@ import { type Facts, readFacts } from "./facts.ts";
 import { findGates } from "./find-gates.ts";
 import { openJudge, readTlsFacts } from "./judge.ts";
 import type { Memory } from "./memory.ts";
-import { tlsFiles, userKey, userPrefix } from "./names.ts";
+import { onlyAtStart, tlsFiles, userKey, userPrefix } from "./names.ts";
 import { type OwnConfiguration, readOwnConfiguration } from "./own-configuration.ts";
 import { type Plan, planReload } from "./plan.ts";
 import { writtenAt } from "./watch-files.ts";
@@ -168,7 +168,7 @@ const notCompared = [...Object.keys(forbidden)].filter(
 
 /** What CONFIG SET may know. */
 const isSetting = ({ name }: Difference): boolean =>
-  !name.startsWith(userPrefix) && !["loadmodule", "rename-command", tlsFiles].includes(name);
+  !name.startsWith(userPrefix) && !onlyAtStart.has(name) && name !== tlsFiles;
 
 /** A file that was read anew is set to the name that it has. */
 function changesOf(
