@@ -18,6 +18,8 @@ import {
   untilWhole,
   writeKeys,
 } from "./nodes-under-test.ts";
+import { startLoad } from "./set-load.ts";
+import { createSet, untilSetWhole } from "./sets-under-test.ts";
 import { until } from "./until.ts";
 
 interface ClusterUnderTest {
@@ -161,6 +163,51 @@ describe("restarts, one at a time", () => {
       60_000,
     );
   });
+});
+
+test("under Sentinel an alpha hands over before it is restarted", async () => {
+  await using set = createSet(25_160, { persists: true });
+  set.bootAll();
+  await untilSetWhole(set);
+  const reboot = (node: NodeUnderTest) =>
+    node.process?.once("exit", (code) => {
+      if (code !== 0) return;
+      set.bootNode(node);
+      reboot(node);
+    });
+  const reloads = set.nodes.map((node) => {
+    reboot(node);
+    const reload = set.group.add(node.port, `reload of ${node.name}`);
+    launch(reload, [
+      ...[
+        "sidecar",
+        "--reload",
+        "--restart",
+        "in-turn",
+        "--interval",
+        "1s",
+        "--log-format",
+        "json",
+      ],
+      ...["--dir", node.dir, "--port", `${node.port}`, "--peers", peersOf(set.nodes)],
+      ...["--server", server, "--sentinels", peersOf(set.sentinels)],
+    ]);
+    return reload;
+  });
+  const load = startLoad(set);
+  await until("a load", load.writes, (writes) => writes > 100);
+  writeFileSync(join(set.group.root, "redis.conf"), "appendonly yes\ntcp-backlog 600\n");
+  await until(
+    "all",
+    () => settings(set.nodes, "tcp-backlog"),
+    (seen) => seen.every((one) => one === "600"),
+    80_000,
+    (seen) => [...seen, ...reloads.map(({ output }) => output.slice(-600))].join("\n"),
+  );
+  const { alpha } = await untilSetWhole(set);
+  expect(countReports(reloads, "HandingOver")).toBeGreaterThan(0);
+  expect(await load.end()).toEqual([]);
+  expect(await load.countLost(alpha)).toBe(0);
 });
 
 describe("a password that changes", () => {

@@ -1,7 +1,11 @@
 /** `rekindle reload` and `rekindle sidecar --reload` on one real server: what is applied, refused, told and left. */
-import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { connect as connectTls } from "node:tls";
+import { describe, expect, onTestFinished, test } from "vitest";
+import type { TlsFiles } from "../../src/redis/connection.ts";
+import { makeCertificates, renewCertificate } from "./certificates-under-test.ts";
 import { printed } from "./commands-under-test.ts";
 import { figure, mountConfigMap, startNode } from "./reload-under-test.ts";
 import { until } from "./until.ts";
@@ -11,6 +15,16 @@ const logOf = (output: string): readonly { message: string; report?: string; too
     .split("\n")
     .filter((line) => line.startsWith("{"))
     .map((line) => JSON.parse(line));
+
+/** Whom the certificate names that a server shows. */
+const subjectServed = (port: number, files: TlsFiles): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const socket = connectTls({ port, ...files, checkServerIdentity: () => undefined }, () => {
+      resolve(String(socket.getPeerCertificate().subject.CN));
+      socket.destroy();
+    });
+    socket.once("error", reject);
+  });
 
 describe("rekindle reload", () => {
   test("what the file changes is applied, and a line that is gone brings the default back", async () => {
@@ -271,6 +285,23 @@ describe("rekindle sidecar --reload", () => {
     await node.watch();
     await node.untilSetting("timeout", "4");
     expect(await node.setting("maxmemory")).toBe("6291456");
+  });
+
+  test("a certificate that is renewed is served at once; one that does not fit its key is refused", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "rekindle-tls-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const { flags, files } = makeCertificates(folder);
+    const node = await startNode(25_027, { flags, access: { tls: files } });
+    const sidecar = await node.watch();
+    const served = () => subjectServed(25_027, files);
+    expect(await served()).toBe("node");
+    const key = readFileSync(join(folder, "node.key"));
+    renewCertificate(folder, "renewed");
+    await until("the new certificate", served, (name) => name === "renewed", 10_000);
+    writeFileSync(join(folder, "node.key"), key);
+    await printed(sidecar, "ReloadRefused");
+    expect(sidecar.output()).toMatch(/key values mismatch|Failed to load/i);
+    expect(await served()).toBe("renewed");
   });
 
   test("killed in the middle it leaves no server behind, and its folder goes with the next", async () => {
