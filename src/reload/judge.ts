@@ -14,6 +14,8 @@ import { type TryOut, tryOut } from "./try-out.ts";
 export interface Verdict {
   /** What the node's server would say of itself. */
   readonly wanted: Facts;
+  /** Of the server that tried it out. */
+  readonly version: string;
   /** Why which of these cannot be changed while a server runs. */
   findLasting(settings: readonly Difference[]): Promise<ReadonlyMap<string, string>>;
   /** Ends the server that tries it out, where one is left. */
@@ -29,6 +31,7 @@ export type Judge = (
 interface Known {
   readonly fingerprint: string;
   readonly wanted: Facts;
+  readonly version: string;
   /** Undefined: it can be changed. */
   readonly lasting: Map<string, string | undefined>;
 }
@@ -46,13 +49,14 @@ export function openJudge({ dir, server }: { dir: string; server: Server }): Jud
       return trial;
     };
     if (last?.fingerprint !== fingerprint) {
-      const { facts } = await start();
+      const { facts, version } = await start();
       const wanted = new Map([...facts, ...readTlsFacts(own)]);
-      last = { fingerprint, wanted, lasting: new Map() };
+      last = { fingerprint, wanted, version, lasting: new Map() };
     }
-    const { wanted, lasting } = last;
+    const { wanted, version, lasting } = last;
     return {
       wanted,
+      version,
       async findLasting(settings) {
         const unknown = new Map(
           settings.flatMap(({ name, wanted: value }) =>

@@ -8,12 +8,12 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Address } from "../address.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { parseInfo } from "../redis/info.ts";
 import { ReplyError } from "../redis/resp.ts";
 import { createWatcher } from "../watcher.ts";
 import type { Around } from "./around.ts";
 import { type Access, askNodes, enter } from "./ask-nodes.ts";
 import { type Difference, describeDifference } from "./compare.ts";
+import { readLife } from "./server-life.ts";
 import { whyNotMyTurn } from "./turn.ts";
 
 export interface RestartOptions {
@@ -111,8 +111,7 @@ async function whyNotBack(options: RestartOptions): Promise<string | undefined> 
   try {
     const connection = await enter(address, access);
     try {
-      const [reply] = await connection.send([["INFO", "server"]]);
-      if (parseInfo(String(reply)).get("run_id") === runId) return "the server is yet to end";
+      if ((await readLife(connection)).runId === runId) return "the server is yet to end";
     } finally {
       connection.close();
     }

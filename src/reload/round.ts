@@ -8,7 +8,6 @@ import { isRekindleError, messageOf, RekindleError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { forbidden } from "../redis/configuration.ts";
 import type { Connection, Credentials } from "../redis/connection.ts";
-import { parseInfo } from "../redis/info.ts";
 import { readTlsAt } from "../redis/secrets.ts";
 import type { Server } from "../redis/server.ts";
 import { applySettings, applyUsers, type SettingChange } from "./apply.ts";
@@ -22,6 +21,7 @@ import type { Memory } from "./memory.ts";
 import { onlyAtStart, tlsFiles, userKey, userPrefix } from "./names.ts";
 import { type OwnConfiguration, readOwnConfiguration } from "./own-configuration.ts";
 import { type Plan, planReload } from "./plan.ts";
+import { readLife } from "./server-life.ts";
 import { writtenAt } from "./watch-files.ts";
 
 export interface RoundOptions {
@@ -85,7 +85,8 @@ export function openRounds(options: RoundOptions): Rounds {
     const address = ownAddress(ip, own.port);
     const connection = await enterOwn(address, access);
     try {
-      const { runId, startedAt } = await readLife(connection);
+      const { runId, startedAt, version } = await readLife(connection);
+      requireSame(version, verdict.version);
       const isOlder = writtenAt(options.files(own)) < startedAt;
       const wasWanted = (name: string, value: string | undefined) =>
         memory.wasWanted(runId, name, value) ?? isOlder;
@@ -205,10 +206,11 @@ async function enterOwn(address: Address, access: Access): Promise<Connection> {
   }
 }
 
-async function readLife(connection: Connection): Promise<{ runId: string; startedAt: number }> {
-  const [reply] = await connection.send([["INFO", "server"]]);
-  const info = parseInfo(String(reply));
-  const uptimeMs = Number(info.get("uptime_in_seconds") ?? 0) * 1_000;
-  // The uptime is told in whole seconds.
-  return { runId: info.get("run_id") ?? "", startedAt: Date.now() - uptimeMs - 1_000 };
+function requireSame(running: string, tried: string): void {
+  if (running === tried) return;
+  throw new RekindleError(
+    "configuration",
+    `the server that runs is version ${running}, and the one at hand is ${tried}: they take different files`,
+    { hint: "give the container of the reload the image of the server" },
+  );
 }

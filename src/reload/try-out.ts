@@ -20,6 +20,7 @@ import {
 import { type Facts, readFacts } from "./facts.ts";
 import { userKey } from "./names.ts";
 import type { OwnConfiguration } from "./own-configuration.ts";
+import { readLife } from "./server-life.ts";
 import { serversWords } from "./servers-words.ts";
 
 export interface TryOutOptions {
@@ -34,6 +35,8 @@ export interface TryOutOptions {
 export interface TryOut {
   /** What the node's server would say of itself with this configuration. */
   readonly facts: Facts;
+  /** Of the server that tried it out. */
+  readonly version: string;
   readonly connection: Connection;
   end(): void;
 }
@@ -61,6 +64,7 @@ export async function tryOut(options: TryOutOptions): Promise<TryOut> {
     trial.refuse?.();
     return {
       facts: asTheNodeWould(told, trial.directives),
+      version: (await readLife(connection)).version,
       connection,
       end() {
         connection.close();

@@ -3,7 +3,7 @@
  * no alert fires while all is well, and each fires when it should.
  */
 import { type ChildProcess, spawnSync } from "node:child_process";
-import { rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connect } from "../../src/redis/connection.ts";
@@ -260,6 +260,32 @@ describe.skipIf(!hasTools)("metrics", () => {
     await until("the first of them", counted, (count) => count > 0);
     for (let again = 0; again < 2; again++) spawnSync(executable, args);
     await isFiring("RekindleBootsFail");
+  });
+
+  test("the alerts for a redis.conf fire: one that is not valid, one that waits for a restart, one that is not followed", async () => {
+    const { alpha } = await untilSetWhole(set);
+    sidecars.get(alpha)?.kill("SIGKILL");
+    startSidecar(alpha, "--reload", "--interval", "1s", "--port", `${alpha.port}`);
+    const config = join(set.group.root, "redis.conf");
+    const before = readFileSync(config, "utf8");
+    await until(
+      "its first look",
+      () => prometheus.query("rekindle_reload_invalid"),
+      ({ length }) => length > 0,
+    );
+    writeFileSync(config, `${before}tcp-backlog 600\n`);
+    await isFiring("RekindleRestartPending");
+    await say(alpha, "CONFIG SET timeout 1000");
+    await isFiring("RekindleConfigurationDrifts");
+    writeFileSync(config, "nonsense\n");
+    await isFiring("RekindleReloadRefused");
+    writeFileSync(config, before);
+    await say(alpha, "CONFIG SET timeout 0");
+    await until(
+      "no alert of it",
+      prometheus.firing,
+      (names) => !names.some((one) => /Reload|Drifts|RestartPending/.test(one)),
+    );
   });
 
   test("the alerts for a full memory, clients that are turned away and a disk that fails fire when it is so", async () => {

@@ -92,7 +92,7 @@ test.each<[string, ((response: ServerResponse) => void) | undefined, RegExp]>([
 });
 
 test.each([
-  [[], 64, /told to do nothing.*--heal, --metrics or both/],
+  [[], 64, /told to do nothing.*--heal, --reload or --metrics/],
   [
     ["--heal", "--peers=127.0.0.1:1", ...exporter],
     64,
