@@ -9,6 +9,7 @@ import { clusterSettingDescriptions } from "../cluster/settings.ts";
 import { type Discovery, isAmong, type Peers, type PodFacts } from "../discovery/discovery.ts";
 import { isRekindleError } from "../errors.ts";
 import { isInPod } from "../kubernetes/access.ts";
+import type { Log } from "../log.ts";
 import type { Recorder } from "../metrics/record.ts";
 import { readCredentials, readTlsAt } from "../redis/secrets.ts";
 import { findServer } from "../redis/server.ts";
@@ -46,18 +47,20 @@ export type ReloadSettings = Settings<typeof reloadSettingDescriptions>;
 
 export interface OpenReload {
   readonly options: ReloadOptions;
-  close(): Promise<void>;
+  end(): void;
 }
 
 const askDeadlineMs = 2_000;
 
 /**
- * @param isWatching false for a look that changes nothing: somebody else may be at work meanwhile.
+ * @param surroundings undefined where nobody tells who the peers are but the server itself.
+ * @param isAtWork false for a look that changes nothing: somebody else may be at work meanwhile.
  * @throws RekindleError `tryAgain` where another reload is at work for this server.
  */
 export async function openReload(
   settings: ReloadSettings & { readonly interval?: number },
   environment: NodeJS.ProcessEnv,
+  surroundings: Surroundings | undefined,
   record: Recorder,
   isAtWork: boolean,
 ): Promise<OpenReload> {
@@ -67,7 +70,6 @@ export async function openReload(
   // Of one that was killed.
   if (only)
     for (const left of globSync(`${trialPrefix}*`, { cwd: folder })) remove(join(folder, left));
-  const surroundings = await findThem(settings, environment, record);
   const readPassword = () =>
     readCredentials({ ...noSecrets, passwordFile: settings.passwordFile }, environment).password;
   const inTurn =
@@ -91,10 +93,7 @@ export async function openReload(
       restarts: inTurn,
       intervalMs: settings.interval ?? 10_000,
     },
-    async close() {
-      only?.end();
-      await surroundings?.close();
-    },
+    end: () => only?.end(),
   };
 }
 
@@ -111,15 +110,16 @@ function portOf(own: () => OwnConfiguration, otherwise: number): number {
 }
 
 /** Undefined where nobody tells who the peers are but the server itself. */
-async function findThem(
+export async function findIfTold(
   settings: ReloadSettings,
   environment: NodeJS.ProcessEnv,
-  { log }: Recorder,
+  log: Log,
+  verb: string,
 ): Promise<Surroundings | undefined> {
   const { peers, dns, discovery } = settings;
-  if (peers === undefined && dns === undefined && discovery === undefined && !isInPod(environment))
-    return undefined;
-  return findSurroundings(settings, environment, log, "reload");
+  const isTold = [peers, dns, discovery].some((one) => one !== undefined);
+  if (!isTold && !isInPod(environment)) return undefined;
+  return findSurroundings(settings, environment, log, verb);
 }
 
 function createAround(

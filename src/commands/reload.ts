@@ -7,7 +7,7 @@ import { openRecord } from "../metrics/record.ts";
 import { planOnly, reloadOnce, requireDone } from "../reload/reload.ts";
 import { renderPlan } from "../reload/render-plan.ts";
 import { type Flags, onOff, readSettings } from "../settings.ts";
-import { openReload, reloadSettingDescriptions } from "./open-reload.ts";
+import { findIfTold, openReload, reloadSettingDescriptions } from "./open-reload.ts";
 
 export const descriptions = {
   dryRun: onOff("print what would be done, and do nothing"),
@@ -19,10 +19,13 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
   process.once("SIGTERM", () => process.exit(128 + 15));
   const settings = readSettings(descriptions, flags, environment);
   // Standard output is the plan.
-  const log = createLog(settings.logLevel, settings.logFormat, settings.dryRun ? 2 : 1);
-  const record = openRecord(settings.dir, "reload", log);
-  const { options, close } = await openReload(settings, environment, record, !settings.dryRun);
+  const plainLog = createLog(settings.logLevel, settings.logFormat, settings.dryRun ? 2 : 1);
+  const record = openRecord(settings.dir, "reload", plainLog);
+  const surroundings = await findIfTold(settings, environment, record.log, "reload");
+  const log = surroundings?.log ?? record.log;
   try {
+    const isAtWork = !settings.dryRun;
+    const { options } = await openReload(settings, environment, surroundings, record, isAtWork);
     if (settings.dryRun) process.stdout.write(renderPlan((await planOnly(options)).plan));
     else {
       requireDone(await reloadOnce(options));
@@ -30,11 +33,11 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
     return exitCodes.done;
   } catch (thrown) {
     if (isRekindleError(thrown) && thrown.reason === "refused")
-      options.log.error("error", `the new configuration is refused: ${thrown.message}`, {
+      log.error("error", `the new configuration is refused: ${thrown.message}`, {
         report: "ReloadRefused",
       });
     throw thrown;
   } finally {
-    await close();
+    await surroundings?.close();
   }
 }

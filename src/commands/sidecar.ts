@@ -21,10 +21,11 @@ import {
   type Settings,
 } from "../settings.ts";
 import { version } from "../version.ts";
-import { openReload, reloadSettingDescriptions } from "./open-reload.ts";
+import { findIfTold, openReload, reloadSettingDescriptions } from "./open-reload.ts";
 import {
   connectionDescriptions,
   findSurroundings,
+  type Surroundings,
   whereaboutsDescriptions,
 } from "./surroundings.ts";
 
@@ -88,11 +89,7 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
       series: () => new Map([...readRecords(settings.dir), ...record.series()]),
     }));
   try {
-    await Promise.all([
-      settings.heal && healUntil(stop.signal, settings, environment, record),
-      settings.reload && reloadBeside(stop.signal, settings, environment, record),
-      ended(stop.signal),
-    ]);
+    await tendUntil(stop.signal, settings, environment, record);
   } finally {
     server?.close();
     server?.closeAllConnections();
@@ -125,48 +122,74 @@ function check(settings: SidecarSettings, environment: NodeJS.ProcessEnv): void 
   }
 }
 
-async function healUntil(
+/** Heals, reloads, both, or just stays. */
+async function tendUntil(
   signal: AbortSignal,
   settings: SidecarSettings,
   environment: NodeJS.ProcessEnv,
   record: Recorder,
 ): Promise<void> {
-  const surroundings = await findSurroundings(settings, environment, record.log, "sidecar");
+  const surroundings = settings.heal
+    ? await findSurroundings(settings, environment, record.log, "sidecar")
+    : settings.reload
+      ? await findIfTold(settings, environment, record.log, "sidecar")
+      : undefined;
   try {
-    await heal({
-      policy: {
-        nodes: 0,
-        replicas: 0,
-        nodeTimeoutMs: settings.nodeTimeout,
-        peerWaitMs: settings.peerWait,
-        onLostSlots: "wait",
-      },
-      ...surroundings,
-      connect: {
-        credentials: readCredentials(settings, environment),
-        tls: readTls(settings),
-        deadlineMs: askDeadlineMs,
-      },
-      intervalMs: settings.interval,
-      onHealed: record.healed,
-      signal,
-    });
+    await Promise.all([
+      settings.heal &&
+        surroundings &&
+        healUntil(signal, settings, environment, surroundings, record),
+      settings.reload && reloadBeside(signal, settings, environment, surroundings, record),
+      ended(signal),
+    ]);
   } finally {
-    await surroundings.close();
+    await surroundings?.close();
   }
 }
+
+const healUntil = (
+  signal: AbortSignal,
+  settings: SidecarSettings,
+  environment: NodeJS.ProcessEnv,
+  surroundings: Surroundings,
+  record: Recorder,
+): Promise<void> =>
+  heal({
+    policy: {
+      nodes: 0,
+      replicas: 0,
+      nodeTimeoutMs: settings.nodeTimeout,
+      peerWaitMs: settings.peerWait,
+      onLostSlots: "wait",
+    },
+    ...surroundings,
+    connect: {
+      // Read for each connection: a password may change, and a certificate be renewed.
+      get credentials() {
+        return readCredentials(settings, environment);
+      },
+      get tls() {
+        return readTls(settings);
+      },
+      deadlineMs: askDeadlineMs,
+    },
+    intervalMs: settings.interval,
+    onHealed: record.healed,
+    signal,
+  });
 
 async function reloadBeside(
   signal: AbortSignal,
   settings: SidecarSettings,
   environment: NodeJS.ProcessEnv,
+  surroundings: Surroundings | undefined,
   record: Recorder,
 ): Promise<void> {
-  const { options, close } = await openReload(settings, environment, record, true);
+  const { options, end } = await openReload(settings, environment, surroundings, record, true);
   try {
     await reloadUntil(signal, options);
   } finally {
-    await close();
+    end();
   }
 }
 
