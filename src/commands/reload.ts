@@ -19,23 +19,17 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
   process.once("SIGTERM", () => process.exit(128 + 15));
   const settings = readSettings(descriptions, flags, environment);
   // Standard output is the plan.
-  const plainLog = createLog(settings.logLevel, settings.logFormat, settings.dryRun ? 2 : 1);
-  const record = openRecord(settings.dir, "reload", plainLog);
+  const log = createLog(settings.logLevel, settings.logFormat, settings.dryRun ? 2 : 1);
+  const record = openRecord(settings.dir, "reload", log);
   const surroundings = await findIfTold(settings, environment, record.log, "reload");
-  const log = surroundings?.log ?? record.log;
   try {
     const isAtWork = !settings.dryRun;
     const { options } = await openReload(settings, environment, surroundings, record, isAtWork);
     if (settings.dryRun) process.stdout.write(renderPlan((await planOnly(options)).plan));
-    else {
-      requireDone(await reloadOnce(options));
-    }
+    else requireDone(await reloadOnce(options));
     return exitCodes.done;
   } catch (thrown) {
-    if (isRekindleError(thrown) && thrown.reason === "refused")
-      log.error("error", `the new configuration is refused: ${thrown.message}`, {
-        report: "ReloadRefused",
-      });
+    if (isRekindleError(thrown)) await surroundings?.tellRefusal(thrown);
     throw thrown;
   } finally {
     await surroundings?.close();
