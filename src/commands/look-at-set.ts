@@ -1,7 +1,7 @@
 /**
  * What a reload knows of the set around its server, seen from outside as `rekindle status` sees it.
  */
-import type { Address } from "../address.ts";
+import { type Address, formatAddress } from "../address.ts";
 import type { Discovery, Peer } from "../discovery/discovery.ts";
 import { messageOf, RekindleError } from "../errors.ts";
 import { type ConnectOptions, connect } from "../redis/connection.ts";
@@ -31,20 +31,20 @@ export interface LookOptions {
 /** @throws RekindleError `tryAgain` where the own server does not answer. */
 export async function lookAtSet(options: LookOptions): Promise<SetSeen> {
   const own = await enterOwn(options);
-  const { known, name, leaving } = await findKnown(options);
-  const whole = { trouble: undefined, closedSentinel: undefined };
-  const self = { name, address: options.address, role: "alpha" } as const;
+  const { known, name, trouble, restarts } = await findKnown(options);
+  const whole = { trouble, closedSentinel: undefined, sentinels: [] };
+  const self = { name, address: options.address, role: "alpha", restarts } as const;
   if (options.isAlone) return { self, others: [], ...whole };
   const seen = own.nodeId
     ? await lookAtCluster(own.way, known, own.nodeId)
     : await lookAtReplication(own, known, options);
-  const trouble = leaving === undefined ? seen.trouble : `${leaving} is ending`;
   const found = seen.nodes.find(({ isSelf }) => isSelf) ?? self;
   return {
-    self: { ...found, name: options.discovery ? name : found.name },
+    self: { ...found, restarts, name: options.discovery ? name : found.name },
     others: seen.nodes.filter(({ isSelf }) => !isSelf),
-    trouble,
+    trouble: seen.trouble ?? trouble,
     closedSentinel: seen.closedSentinel,
+    sentinels: seen.sentinels,
   };
 }
 
@@ -77,24 +77,35 @@ async function enterOwn({ address, ways }: LookOptions): Promise<Own> {
 interface Known {
   readonly known: readonly Peer[];
   readonly name: string;
-  /** A pod that is about to end, by its name. */
-  readonly leaving: string | undefined;
+  /** What Kubernetes says against it. */
+  readonly trouble: string | undefined;
+  readonly restarts: number | undefined;
 }
 
 async function findKnown({ discovery, address }: LookOptions): Promise<Known> {
-  const own = { name: `${address.ip}:${address.port}`, address };
-  if (discovery === undefined) return { known: [own], name: own.name, leaving: undefined };
+  const own = { name: formatAddress(address), address };
+  if (discovery === undefined)
+    return { known: [own], name: own.name, trouble: undefined, restarts: undefined };
   const { self, selfWaitingFor, others } = await discovery.find();
   if (self === undefined)
     throw new RekindleError("tryAgain", selfWaitingFor ?? "the own node is not known yet");
-  const leaving = [self, ...others].find(({ pod }) => pod?.isLeaving)?.name;
-  return { known: [self, ...others], name: self.name, leaving };
+  const known = [self, ...others];
+  return {
+    known,
+    name: self.name,
+    trouble: known.map(describePod).find((one) => one !== undefined),
+    restarts: self.pod?.server?.restarts,
+  };
 }
 
-interface Seen {
+/** A pod that is in sync and not ready gets no clients yet. */
+function describePod({ name, pod }: Pick<Peer, "name" | "pod">): string | undefined {
+  if (pod?.isLeaving) return `${name} is ending`;
+  return pod?.server?.isReady === false ? `${name} is not ready yet` : undefined;
+}
+
+interface Seen extends Pick<SetSeen, "trouble" | "closedSentinel" | "sentinels"> {
   readonly nodes: readonly (SetNode & { readonly isSelf: boolean })[];
-  readonly trouble: string | undefined;
-  readonly closedSentinel: string | undefined;
 }
 
 async function lookAtCluster(
@@ -115,6 +126,7 @@ async function lookAtCluster(
       })),
       trouble: state === "whole" ? undefined : (problems[0] ?? state),
       closedSentinel: undefined,
+      sentinels: [],
     };
   } finally {
     reader.close();
@@ -145,6 +157,7 @@ async function lookAtReplication(
         closed && "why" in closed.seen
           ? `the Sentinel ${closed.name} does not take the new password: ${closed.seen.why}`
           : undefined,
+      sentinels: seen.sentinels,
     };
   } finally {
     reader.close();

@@ -139,6 +139,10 @@ function createAround(
   const addressOf = ({ port }: OwnConfiguration): Address => ownAddress(settings.address, port);
   return {
     hasLock: turns !== undefined,
+    sentinel: {
+      set: settings.set,
+      address: ownAddress(settings.address, settings.sentinelPort),
+    },
     async hold() {
       const peers: Peers = (await discovery?.find()) ?? nobody;
       return turns ? turns.hold(isAmong(peers)) : { held: true, foundedAt: undefined };

@@ -12,16 +12,22 @@ export interface SetNode {
 }
 
 export interface SetSeen {
-  readonly self: SetNode;
+  readonly self: SetNode & {
+    /** On Kubernetes: how often its container was. It tells of a new life before it is ready in that. */
+    readonly restarts: number | undefined;
+  };
   readonly others: readonly SetNode[];
   /** What is wrong with it, in words; undefined for a whole set. */
   readonly trouble: string | undefined;
   /** Which Sentinel does not take our password, or does not answer; undefined where all do, or there are none. */
   readonly closedSentinel: string | undefined;
+  readonly sentinels: readonly { readonly name: string; readonly address: Address | undefined }[];
 }
 
 export interface Around {
   look(): Promise<SetSeen>;
+  /** The Sentinel that may be beside this node, and under which name it knows the set. */
+  readonly sentinel: { readonly set: string; readonly address: Address } | undefined;
   /** Something outside of the nodes says whose turn it is. */
   readonly hasLock: boolean;
   hold(): Promise<Holding>;

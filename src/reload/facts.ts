@@ -53,7 +53,8 @@ function isSecondName(name: string, all: ReadonlyMap<string, string>): boolean {
   return first !== name && all.has(first);
 }
 
-function parseUsers(reply: Reply | undefined): readonly (readonly [string, string])[] {
+/** From ACL LIST. */
+export function parseUsers(reply: Reply | undefined): readonly (readonly [string, string])[] {
   if (!Array.isArray(reply)) return [];
   return reply.map((line) => {
     const [, name = "", rules = ""] = /^user (\S+) (.*)$/.exec(String(line)) ?? [];

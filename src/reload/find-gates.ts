@@ -8,6 +8,7 @@ import type { Difference } from "./compare.ts";
 import { digest, type Facts } from "./facts.ts";
 import { type NewPasswords, whyNotAccepted, whyStillInUse } from "./gates.ts";
 import { userPrefix } from "./names.ts";
+import type { Overlap } from "./overlap.ts";
 import { passwordsOf } from "./plan-users.ts";
 
 export interface Gates {
@@ -22,21 +23,7 @@ export type FindGates = (
   access: Access,
 ) => Promise<Gates>;
 
-/** @param passwordOverlapMs how long old passwords are taken after no node uses them any more. */
-export function findGates({
-  around,
-  passwordOverlapMs,
-}: {
-  readonly around: Pick<Around, "look">;
-  readonly passwordOverlapMs: number;
-}): FindGates {
-  let unused: { readonly of: string; readonly since: number } | undefined;
-
-  function whyOverlap(of: string): string | undefined {
-    if (unused?.of !== of) unused = { of, since: performance.now() };
-    const leftMs = unused.since + passwordOverlapMs - performance.now();
-    return leftMs > 0 ? `clients may have it for ${Math.ceil(leftMs / 1_000)} s more` : undefined;
-  }
+export function findGates(around: Pick<Around, "look">, overlap: Overlap): FindGates {
   return async (differences, wanted, { user = "default", password }, access) => {
     const changed = differences.filter(isAboutPasswords);
     if (changed.length === 0) return { notAccepted: undefined, stillInUse: undefined };
@@ -50,10 +37,10 @@ export function findGates({
     const seen = await around.look();
     const nodes = await askNodes(seen.others, access);
     const stillInUse = whyStillInUse(nodes, passwords) ?? seen.closedSentinel;
-    if (stillInUse !== undefined) unused = undefined;
+    if (stillInUse !== undefined) overlap.reset();
     return {
       notAccepted: whyNotAccepted(nodes, passwords),
-      stillInUse: stillInUse ?? whyOverlap(JSON.stringify([...users])),
+      stillInUse: stillInUse ?? overlap.whyNotOver(JSON.stringify([...users])),
     };
   };
 }

@@ -10,8 +10,8 @@ import { messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { ReplyError } from "../redis/resp.ts";
 import { createWatcher } from "../watcher.ts";
-import type { Around } from "./around.ts";
-import { type Access, askNodes, enter } from "./ask-nodes.ts";
+import type { Around, SetNode, SetSeen } from "./around.ts";
+import { type Access, askNodes, enter, type NodeSeen } from "./ask-nodes.ts";
 import { type Difference, describeDifference } from "./compare.ts";
 import { readLife } from "./server-life.ts";
 import { whyNotMyTurn } from "./turn.ts";
@@ -39,13 +39,14 @@ const lookAgainMs = 250;
 /** @returns why it is not the time yet; undefined when the server is back, and all is well. */
 export async function restartInTurn(options: RestartOptions): Promise<string | undefined> {
   const { around, log, pending, isCurrent, onEnd } = options;
-  const early = await whyNotNow(options);
+  const early = whyNotNow(options, await lookAround(options));
   if (early !== undefined) return early;
   const holding = await around.hold();
   if (!holding.held) return holding.why;
   try {
     // What was seen before may be over by now.
-    const why = await whyNotNow(options);
+    const before = await lookAround(options);
+    const why = whyNotNow(options, before);
     if (why !== undefined) return why;
     const names = pending.map(describeDifference).join(", ");
     log.info("action", `restarting for ${names}`, { report: "Restarting" });
@@ -55,7 +56,7 @@ export async function restartInTurn(options: RestartOptions): Promise<string | u
     if (!isCurrent()) return "the files have changed again";
     await endServer(options);
     onEnd();
-    await untilBack(options);
+    await untilBack(options, before.self.restarts);
     const seconds = Math.round((performance.now() - startedAt) / 100) / 10;
     log.info("action", `restarted, and in sync after ${seconds} s`, { report: "Restarted" });
     return undefined;
@@ -64,17 +65,22 @@ export async function restartInTurn(options: RestartOptions): Promise<string | u
   }
 }
 
-async function whyNotNow(options: RestartOptions): Promise<string | undefined> {
-  const { around, access, pending } = options;
-  const { self, others, trouble } = await around.look();
+interface Seen extends Omit<SetSeen, "others"> {
+  readonly others: readonly (SetNode & NodeSeen)[];
+}
+
+async function lookAround({ around, access }: RestartOptions): Promise<Seen> {
+  const seen = await around.look();
+  return { ...seen, others: await askNodes(seen.others, access) };
+}
+
+function whyNotNow(
+  { around, pending }: RestartOptions,
+  { self, others, trouble }: Seen,
+): string | undefined {
   if (trouble !== undefined) return `the set is not whole: ${trouble}`;
-  return whyNotMyTurn({
-    self: self.name,
-    isAlpha: self.role === "alpha",
-    others: await askNodes(others, access),
-    pending,
-    hasLock: around.hasLock,
-  });
+  const isAlpha = self.role === "alpha";
+  return whyNotMyTurn({ self: self.name, isAlpha, others, pending, hasLock: around.hasLock });
 }
 
 /** @throws Error with the server's words where it does not end. */
@@ -94,11 +100,11 @@ async function endServer({ address, access }: RestartOptions): Promise<void> {
 }
 
 /** A server of another life answers, and the set is whole. */
-async function untilBack(options: RestartOptions): Promise<void> {
+async function untilBack(options: RestartOptions, restarts: number | undefined): Promise<void> {
   const { around, log, signal } = options;
   const watcher = createWatcher(log, () => performance.now());
   while (!signal?.aborted) {
-    const why = await whyNotBack(options);
+    const why = await whyNotBack(options, restarts);
     if (why === undefined) return;
     watcher.waiting(why);
     await around.hold();
@@ -106,7 +112,10 @@ async function untilBack(options: RestartOptions): Promise<void> {
   }
 }
 
-async function whyNotBack(options: RestartOptions): Promise<string | undefined> {
+async function whyNotBack(
+  options: RestartOptions,
+  restarts: number | undefined,
+): Promise<string | undefined> {
   const { address, access, around, runId } = options;
   try {
     const connection = await enter(address, access);
@@ -115,7 +124,10 @@ async function whyNotBack(options: RestartOptions): Promise<string | undefined> 
     } finally {
       connection.close();
     }
-    return (await around.look()).trouble;
+    const { self, trouble } = await around.look();
+    // Kubernetes takes a while to hear of it, and calls it ready until then.
+    const isKnown = restarts === undefined || self.restarts !== restarts;
+    return trouble ?? (isKnown ? undefined : "Kubernetes has yet to hear of the restart");
   } catch (thrown) {
     return `the server is yet to come back: ${messageOf(thrown)}`;
   }

@@ -19,8 +19,10 @@ import { findGates } from "./find-gates.ts";
 import { openJudge, readTlsFacts } from "./judge.ts";
 import type { Memory } from "./memory.ts";
 import { onlyAtStart, tlsFiles, userKey, userPrefix } from "./names.ts";
+import { createOverlap } from "./overlap.ts";
 import { type OwnConfiguration, readOwnConfiguration } from "./own-configuration.ts";
 import { type Plan, planReload } from "./plan.ts";
+import { rotateSentinel } from "./rotate-sentinel.ts";
 import { readLife } from "./server-life.ts";
 import { writtenAt } from "./watch-files.ts";
 
@@ -63,7 +65,8 @@ const askDeadlineMs = 2_000;
 export function openRounds(options: RoundOptions): Rounds {
   const { dir, ip, server, memory, log, enforce } = options;
   const judge = openJudge({ dir, server });
-  const findGatesFor = findGates(options);
+  const findGatesFor = findGates(options.around, createOverlap(options.passwordOverlapMs));
+  const sentinelOverlap = createOverlap(options.passwordOverlapMs);
 
   async function look<T>(
     fingerprint: string,
@@ -131,13 +134,22 @@ export function openRounds(options: RoundOptions): Rounds {
     memory.keep(round.runId, wanted, isSettled);
   }
 
+  async function withSentinel({ round, own, credentials }: Seen): Promise<Round> {
+    if (!own.owned.has("replica-announce-ip")) return round;
+    const { around } = options;
+    const overlap = sentinelOverlap;
+    const why = await rotateSentinel({ around, credentials, access: round.access, overlap });
+    if (why === undefined) return round;
+    return { ...round, plan: { ...round.plan, waiting: [...round.plan.waiting, why] } };
+  }
+
   return {
     plan: () => look("", async ({ round }) => round),
     run: (fingerprint, seenAt) =>
       look(fingerprint, async (seen, connection) => {
         await carryOut(seen, connection, seenAt);
         remember(seen, await readFacts(connection));
-        return seen.round;
+        return withSentinel(seen);
       }),
   };
 }

@@ -337,7 +337,7 @@ describe.skipIf(!hasTools)("metrics", () => {
           ?.value[1] ?? 0,
       );
     for (let again = 0; again < 3; again++) {
-      const before = await until("an uptime that can fall", uptime, (seconds) => seconds >= 2);
+      const before = await until("an uptime that can fall", uptime, (seconds) => seconds >= 3);
       await kill(node);
       set.bootNode(node);
       await until("the new server", uptime, (seconds) => seconds > 0 && seconds < before);

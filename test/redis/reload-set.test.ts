@@ -19,7 +19,7 @@ import {
   writeKeys,
 } from "./nodes-under-test.ts";
 import { startLoad } from "./set-load.ts";
-import { createSet, untilSetWhole } from "./sets-under-test.ts";
+import { createSet, type SetUnderTest, untilAlphaAmong, untilSetWhole } from "./sets-under-test.ts";
 import { until } from "./until.ts";
 
 interface ClusterUnderTest {
@@ -91,6 +91,17 @@ async function openCluster(port: number, password?: string): Promise<ClusterUnde
 const accessOf = (password?: string): AskOptions =>
   password === undefined ? {} : { password: Buffer.from(password) };
 
+/** Who lets somebody in who has this password. */
+const takes = (nodes: readonly NodeUnderTest[], access: AskOptions) =>
+  Promise.all(
+    nodes.map((node) =>
+      ask(node, [["PING"]], access).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  );
+
 const settingOf = async (node: NodeUnderTest, name: string, access: AskOptions = {}) => {
   try {
     const [reply] = await ask(node, [["CONFIG", "GET", name]], access);
@@ -109,7 +120,7 @@ const countReports = (reloads: readonly NodeUnderTest[], report: string) =>
 
 describe("restarts, one at a time", () => {
   test("a setting that needs one comes to every node, never are two down, and no key is lost", async () => {
-    const cluster = await openCluster(25_100);
+    const cluster = await openCluster(22_700);
     const { nodes, reloads, write } = cluster;
     await writeKeys(nodes, 50);
     const keys = await countKeys(nodes);
@@ -143,7 +154,7 @@ describe("restarts, one at a time", () => {
   });
 
   test("a set that is not whole is left alone, and the reason is said", async () => {
-    const cluster = await openCluster(25_120);
+    const cluster = await openCluster(22_710);
     const { nodes, reloads, write } = cluster;
     const last = nodes[5] as NodeUnderTest;
     await kill(last);
@@ -165,18 +176,16 @@ describe("restarts, one at a time", () => {
   });
 });
 
-test("under Sentinel an alpha hands over before it is restarted", async () => {
-  await using set = createSet(25_160, { persists: true });
-  set.bootAll();
-  await untilSetWhole(set);
-  const reboot = (node: NodeUnderTest) =>
+/** A reload beside each node of a set, and somebody who starts each node again that ends in good order. */
+function watchSet(set: SetUnderTest, ...flags: readonly string[]): readonly NodeUnderTest[] {
+  const restart = (node: NodeUnderTest) =>
     node.process?.once("exit", (code) => {
       if (code !== 0) return;
       set.bootNode(node);
-      reboot(node);
+      restart(node);
     });
-  const reloads = set.nodes.map((node) => {
-    reboot(node);
+  return set.nodes.map((node, index) => {
+    restart(node);
     const reload = set.group.add(node.port, `reload of ${node.name}`);
     launch(reload, [
       ...[
@@ -191,9 +200,17 @@ test("under Sentinel an alpha hands over before it is restarted", async () => {
       ],
       ...["--dir", node.dir, "--port", `${node.port}`, "--peers", peersOf(set.nodes)],
       ...["--server", server, "--sentinels", peersOf(set.sentinels)],
+      ...["--sentinel-port", `${set.sentinels[index]?.port}`, ...flags],
     ]);
     return reload;
   });
+}
+
+test("under Sentinel an alpha hands over before it is restarted", async () => {
+  await using set = createSet(25_160, { persists: true });
+  set.bootAll();
+  await untilSetWhole(set);
+  const reloads = watchSet(set);
   const load = startLoad(set);
   await until("a load", load.writes, (writes) => writes > 100);
   writeFileSync(join(set.group.root, "redis.conf"), "appendonly yes\ntcp-backlog 600\n");
@@ -211,22 +228,38 @@ test("under Sentinel an alpha hands over before it is restarted", async () => {
 });
 
 describe("a password that changes", () => {
-  test("old and new are taken until every node has the new one; then the old is refused", async () => {
-    const { nodes, reloads, setPassword } = await openCluster(25_140, "the old one");
+  test("under Sentinel it reaches the Sentinels too, and a lost alpha is replaced with it", async () => {
+    await using set = createSet(25_180, { persists: true, password: "the old one" });
+    set.bootAll();
+    await untilSetWhole(set);
+    const file = join(set.group.root, "password");
+    const reloads = watchSet(set, "--password-file", file, "--password-overlap", "0s");
+    writeFileSync(file, "the new one");
+    const all = [...set.nodes, ...set.sentinels];
     const [old, fresh] = [accessOf("the old one"), accessOf("the new one")];
-    const takes = (access: AskOptions) =>
-      Promise.all(
-        nodes.map((node) =>
-          ask(node, [["PING"]], access).then(
-            () => true,
-            () => false,
-          ),
-        ),
-      );
+    await until(
+      "the new one everywhere, and the old one nowhere",
+      async () => [await takes(all, fresh), await takes(all, old)],
+      ([now, before]) => now?.every(Boolean) === true && !before?.some(Boolean),
+      60_000,
+      (seen) =>
+        [JSON.stringify(seen), ...reloads.map(({ output }) => output.slice(-900))].join("\n"),
+    );
+    const now = { ...set, access: fresh, sentinelAccess: fresh };
+    const { alpha, betas } = await untilSetWhole(now);
+    await kill(alpha);
+    const next = await untilAlphaAmong(now, betas);
+    expect(next).not.toBe(alpha);
+    for (const { output } of reloads) expect(output).not.toMatch(/the (old|new) one/);
+  });
+
+  test("old and new are taken until every node has the new one; then the old is refused", async () => {
+    const { nodes, reloads, setPassword } = await openCluster(22_720, "the old one");
+    const [old, fresh] = [accessOf("the old one"), accessOf("the new one")];
     setPassword(nodes.slice(0, 5), "the new one");
     await until(
       "the new one on five",
-      () => takes(fresh),
+      () => takes(nodes, fresh),
       (all) => all.slice(0, 5).every(Boolean),
     );
     await until(
@@ -234,14 +267,14 @@ describe("a password that changes", () => {
       () => reloads[0]?.output,
       (text) => text?.includes("does not take the new password yet") === true,
     );
-    expect(await takes(old)).toEqual(Array(6).fill(true));
+    expect(await takes(nodes, old)).toEqual(Array(6).fill(true));
     expect(await settings(nodes.slice(0, 5), "masterauth", fresh)).toEqual(
       Array(5).fill("the old one"),
     );
     setPassword(nodes.slice(5), "the new one");
     await until(
       "the old one refused",
-      () => takes(old),
+      () => takes(nodes, old),
       (all) => !all.some(Boolean),
       30_000,
     );
