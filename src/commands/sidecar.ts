@@ -111,12 +111,13 @@ function check(settings: SidecarSettings, environment: NodeJS.ProcessEnv): void 
     });
   }
   if (heal) checkDiscovery(settings, environment);
-  if (metrics === undefined) return;
+  if (metrics === undefined && !reload) return;
+  const [verb, done] = reload ? ["write", "written"] : ["read", "read"];
   try {
-    accessSync(dir, constants.R_OK | constants.X_OK);
+    accessSync(dir, constants.R_OK | constants.X_OK | (reload ? constants.W_OK : 0));
   } catch (cause) {
-    throw new RekindleError("configuration", `${dir} cannot be read: ${messageOf(cause)}`, {
-      hint: "name the node's data folder with --dir, and let this user read it",
+    throw new RekindleError("configuration", `${dir} cannot be ${done}: ${messageOf(cause)}`, {
+      hint: `name the node's data folder with --dir, and let this user ${verb} it`,
       cause,
     });
   }

@@ -35,6 +35,7 @@ export interface RestartOptions {
 /** For the files that a server writes before it ends, and for betas that it waits for. */
 const shutdownDeadlineMs = 60_000;
 const lookAgainMs = 250;
+const renewAfterMs = 2_000;
 
 /** @returns why it is not the time yet; undefined when the server is back, and all is well. */
 export async function restartInTurn(options: RestartOptions): Promise<string | undefined> {
@@ -43,6 +44,8 @@ export async function restartInTurn(options: RestartOptions): Promise<string | u
   if (early !== undefined) return early;
   const holding = await around.hold();
   if (!holding.held) return holding.why;
+  // Handing over, and ending, may take longer than it is held.
+  const renewal = setInterval(() => around.hold().catch(() => {}), renewAfterMs);
   try {
     // What was seen before may be over by now.
     const before = await lookAround(options);
@@ -54,6 +57,8 @@ export async function restartInTurn(options: RestartOptions): Promise<string | u
     const { kind, reason } = await around.drain();
     if (kind !== "done") return `the alpha's role is not handed over: ${reason}`;
     if (!isCurrent()) return "the files have changed again";
+    const still = await around.hold();
+    if (!still.held) return still.why;
     await endServer(options);
     onEnd();
     await untilBack(options, before.self.restarts);
@@ -61,6 +66,7 @@ export async function restartInTurn(options: RestartOptions): Promise<string | u
     log.info("action", `restarted, and in sync after ${seconds} s`, { report: "Restarted" });
     return undefined;
   } finally {
+    clearInterval(renewal);
     await around.release();
   }
 }
@@ -101,13 +107,12 @@ async function endServer({ address, access }: RestartOptions): Promise<void> {
 
 /** A server of another life answers, and the set is whole. */
 async function untilBack(options: RestartOptions, restarts: number | undefined): Promise<void> {
-  const { around, log, signal } = options;
+  const { log, signal } = options;
   const watcher = createWatcher(log, () => performance.now());
   while (!signal?.aborted) {
     const why = await whyNotBack(options, restarts);
     if (why === undefined) return;
     watcher.waiting(why);
-    await around.hold();
     await pause(lookAgainMs, undefined, signal ? { signal } : {}).catch(() => {});
   }
 }

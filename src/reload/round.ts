@@ -16,7 +16,7 @@ import { type Access, enter } from "./ask-nodes.ts";
 import { compare, type Difference } from "./compare.ts";
 import { type Facts, readFacts } from "./facts.ts";
 import { findGates } from "./find-gates.ts";
-import { openJudge, readTlsFacts } from "./judge.ts";
+import { openJudge, readTlsFacts, type Verdict } from "./judge.ts";
 import type { Memory } from "./memory.ts";
 import { onlyAtStart, tlsFiles, userKey, userPrefix } from "./names.ts";
 import { createOverlap } from "./overlap.ts";
@@ -63,101 +63,114 @@ export interface Rounds {
 const askDeadlineMs = 2_000;
 
 export function openRounds(options: RoundOptions): Rounds {
-  const { dir, ip, server, memory, log, enforce } = options;
+  const { dir, ip, server, around, memory, log, enforce } = options;
   const judge = openJudge({ dir, server });
-  const findGatesFor = findGates(options.around, createOverlap(options.passwordOverlapMs));
   const sentinelOverlap = createOverlap(options.passwordOverlapMs);
+  const findGatesFor = findGates(around, createOverlap(options.passwordOverlapMs));
 
-  async function look<T>(
-    fingerprint: string,
-    act: (seen: Seen, connection: Connection) => Promise<T>,
-  ): Promise<T> {
+  async function look(own: OwnConfiguration, verdict: Verdict, seen: Entry): Promise<Seen> {
+    const { credentials, access, address, connection } = seen;
+    const { runId, startedAt, version } = await readLife(connection);
+    requireSame(version, verdict.version);
+    const isOlder = writtenAt(options.files(own)) < startedAt;
+    const wasWanted = (name: string, value: string | undefined) =>
+      memory.wasWanted(runId, name, value) ?? isOlder;
+    const running = await readRunning(connection, own, wasWanted);
+    const { wanted } = verdict;
+    const owned = new Set([...own.owned.keys(), ...notCompared]);
+    const differences = compare({ running, wanted, owned, wasWanted });
+    const plan = planReload({
+      differences,
+      lasting: await verdict.findLasting(differences.filter(isSetting)),
+      enforce,
+      ...(await findGatesFor(differences, wanted, credentials, access)),
+    });
+    return { ...seen, own, running, wanted, round: { runId, plan, address, access } };
+  }
+
+  /** @param act is left to do something about it, while the connection is open. */
+  async function run(fingerprint: string, act: (seen: Seen) => Promise<Round>): Promise<Round> {
     const own = readOwnConfiguration(dir);
     requireFile(own);
-    const credentials = {
-      user: own.credentials.user,
-      password: options.readPassword() ?? own.credentials.password,
-    };
+    const { user, password: before } = own.credentials;
+    const credentials = { user, password: options.readPassword() ?? before };
     // First: a file that is not valid is refused whatever the server is doing.
     const verdict = await judge(fingerprint, own, credentials);
-    const access: Access = {
-      candidates: [credentials, own.credentials],
-      tls: own.tls && readTlsAt(own.tls),
-      deadlineMs: askDeadlineMs,
-    };
-    const address = ownAddress(ip, own.port);
-    const connection = await enterOwn(address, access);
     try {
-      const { runId, startedAt, version } = await readLife(connection);
-      requireSame(version, verdict.version);
-      const isOlder = writtenAt(options.files(own)) < startedAt;
-      const wasWanted = (name: string, value: string | undefined) =>
-        memory.wasWanted(runId, name, value) ?? isOlder;
-      const running = await readRunning(connection, own, wasWanted);
-      const owned = new Set([...own.owned.keys(), ...notCompared]);
-      const differences = compare({ running, wanted: verdict.wanted, owned, wasWanted });
-      const plan = planReload({
-        differences,
-        lasting: await verdict.findLasting(differences.filter(isSetting)),
-        enforce,
-        ...(await findGatesFor(differences, verdict.wanted, credentials, access)),
-      });
-      const round = { runId, plan, address, access };
-      return await act({ round, own, credentials, wanted: verdict.wanted }, connection);
+      const access: Access = {
+        candidates: [credentials, own.credentials],
+        tls: own.tls && readTlsAt(own.tls),
+        deadlineMs: askDeadlineMs,
+      };
+      const address = ownAddress(ip, own.port);
+      const connection = await enterOwn(address, access);
+      try {
+        return await act(await look(own, verdict, { credentials, access, address, connection }));
+      } finally {
+        connection.close();
+      }
     } finally {
       verdict.end();
-      connection.close();
     }
   }
 
-  async function carryOut(
-    { round, own, credentials }: Seen,
-    connection: Connection,
-    seenAt?: number,
-  ) {
-    const { users, settings, reason } = round.plan;
-    if (users.length === 0 && settings.length === 0) return;
-    await applyUsers(connection, users);
-    const changes = settings.flatMap((one) => changesOf(one, own, credentials));
-    await applySettings(connection, changes);
-    const tookMs = seenAt && Math.round(performance.now() - seenAt);
-    log.info("action", `applied: ${reason}`, { report: "Reloaded", tookMs });
-  }
-
-  function remember({ round, wanted }: Seen, running: Facts): void {
-    const { users, settings, drift } = round.plan;
-    const done = new Set([
-      ...[...settings, ...drift].map(({ name }) => name),
-      ...users.filter(({ isLast }) => isLast).map(({ name }) => userKey(name)),
-    ]);
-    const isSettled = (name: string) => done.has(name) || running.get(name) === wanted.get(name);
-    memory.keep(round.runId, wanted, isSettled);
-  }
-
-  async function withSentinel({ round, own, credentials }: Seen): Promise<Round> {
+  async function withSentinel({ round, own, credentials, access }: Seen): Promise<Round> {
     if (!own.owned.has("replica-announce-ip")) return round;
-    const { around } = options;
-    const overlap = sentinelOverlap;
-    const why = await rotateSentinel({ around, credentials, access: round.access, overlap });
+    const why = await rotateSentinel({ around, credentials, access, overlap: sentinelOverlap });
     if (why === undefined) return round;
     return { ...round, plan: { ...round.plan, waiting: [...round.plan.waiting, why] } };
   }
 
   return {
-    plan: () => look("", async ({ round }) => round),
+    plan: () => run("", async ({ round }) => round),
     run: (fingerprint, seenAt) =>
-      look(fingerprint, async (seen, connection) => {
-        await carryOut(seen, connection, seenAt);
-        remember(seen, await readFacts(connection));
+      run(fingerprint, async (seen) => {
+        const after = await carryOut(seen, log, seenAt);
+        memory.keep(seen.round.runId, seen.wanted, settledIn(seen, after));
         return withSentinel(seen);
       }),
   };
 }
 
-interface Seen {
-  readonly round: Round;
-  readonly own: OwnConfiguration;
+/** @returns what the server says of itself afterwards. */
+async function carryOut(
+  { round, own, credentials, connection, running }: Seen,
+  log: Log,
+  seenAt: number | undefined,
+): Promise<Facts> {
+  const { users, settings, reason } = round.plan;
+  if (users.length === 0 && settings.length === 0) return running;
+  await applyUsers(connection, users);
+  await applySettings(
+    connection,
+    settings.flatMap((one) => changesOf(one, own, credentials)),
+  );
+  const tookMs = seenAt && Math.round(performance.now() - seenAt);
+  log.info("action", `applied: ${reason}`, { report: "Reloaded", tookMs });
+  return readRunning(connection, own, () => true);
+}
+
+/** What is as the file wants it by now, or left on purpose. */
+function settledIn({ round, wanted }: Seen, after: Facts): (name: string) => boolean {
+  const { users, settings, drift } = round.plan;
+  const done = new Set([
+    ...[...settings, ...drift].map(({ name }) => name),
+    ...users.filter(({ isLast }) => isLast).map(({ name }) => userKey(name)),
+  ]);
+  return (name) => done.has(name) || after.get(name) === wanted.get(name);
+}
+
+interface Entry {
   readonly credentials: Credentials;
+  readonly access: Access;
+  readonly address: Address;
+  readonly connection: Connection;
+}
+
+interface Seen extends Entry {
+  readonly own: OwnConfiguration;
+  readonly round: Round;
+  readonly running: Facts;
   readonly wanted: Facts;
 }
 

@@ -73,6 +73,7 @@ export async function startNode(port: number, options: NodeOptions = {}): Promis
     const [reply] = await asking([["CONFIG", "GET", name]]);
     return String((reply as readonly Reply[])[1]);
   };
+  const room = openRoom();
   return {
     node,
     folder,
@@ -87,10 +88,10 @@ export async function startNode(port: number, options: NodeOptions = {}): Promis
         (seen) => seen === value,
         withinMs,
       ),
-    reload: (...more) => openRoom().run("reload", "--server", server, ...own, ...more),
+    reload: (...more) => room.run("reload", "--server", server, ...own, ...more),
     async watch(...more) {
       const flags = ["--reload", "--server", server, "--interval", "1s", ...own, ...more];
-      const sidecar = openRoom().start("sidecar", ...flags);
+      const sidecar = room.start("sidecar", ...flags);
       await until(
         "the first look",
         () => figure(node, "rekindle_reload_invalid"),

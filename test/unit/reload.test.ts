@@ -5,6 +5,7 @@ import { compare, type Difference } from "../../src/reload/compare.ts";
 import { whyNotAccepted, whyStillInUse } from "../../src/reload/gates.ts";
 import { parseOwnConfiguration } from "../../src/reload/own-configuration.ts";
 import { planReload, type Situation } from "../../src/reload/plan.ts";
+import { planSentinel } from "../../src/reload/plan-sentinel.ts";
 import { planUser } from "../../src/reload/plan-users.ts";
 import { renderPlan } from "../../src/reload/render-plan.ts";
 import { serversWords } from "../../src/reload/servers-words.ts";
@@ -158,6 +159,36 @@ describe("how far a password has come", () => {
     const using = (masterauth: string) => node("n1", { ...has(fresh), masterauth });
     expect(whyStillInUse([using("old")], passwords)).toBe("n1: still uses the old password");
     expect(whyStillInUse([using("new")], passwords)).toBeUndefined();
+  });
+});
+
+describe("the Sentinel beside a node", () => {
+  const password = { text: "new", digest: fresh };
+  const sentinel = (taken: readonly string[], own = "", name = "s1") => ({
+    ...{ name, silent: undefined, taken, own },
+  });
+
+  test("takes the new password when the nodes do, uses it when all Sentinels take it, and then gives the old one up", () => {
+    const step = (own: typeof started, others: (typeof started)[], notAccepted?: string) =>
+      planSentinel(own, password, notAccepted, others);
+    const started = sentinel([old]);
+    const both = sentinel([old, fresh]);
+    const using = sentinel([old, fresh], "new");
+    expect(step(started, [], "n1: no")).toEqual({ kind: "wait", why: "n1: no" });
+    expect(step(started, [])).toEqual({ kind: "take" });
+    expect(step(both, [both, started])).toMatchObject({ kind: "wait" });
+    expect(step(both, [both])).toEqual({ kind: "use" });
+    expect(step(using, [using, both])).toMatchObject({ kind: "wait" });
+    expect(step(using, [using, sentinel([fresh])])).toEqual({ kind: "refuse", digests: [old] });
+    expect(step(sentinel([fresh], "new"), [started])).toBeUndefined();
+  });
+
+  test("one that does not answer is waited for by name", () => {
+    const gone = { ...sentinel([], "", "s3"), silent: "refused" };
+    expect(planSentinel(sentinel([old, fresh]), password, undefined, [gone])).toEqual({
+      kind: "wait",
+      why: "the Sentinel s3: refused",
+    });
   });
 });
 
