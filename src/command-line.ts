@@ -7,6 +7,7 @@ import * as backups from "./commands/backups.ts";
 import * as cluster from "./commands/cluster.ts";
 import * as down from "./commands/down.ts";
 import * as drain from "./commands/drain.ts";
+import * as reload from "./commands/reload.ts";
 import * as replication from "./commands/replication.ts";
 import * as restore from "./commands/restore.ts";
 import * as sentinel from "./commands/sentinel.ts";
@@ -54,13 +55,19 @@ const verbs: readonly Verb[] = [
   },
   {
     name: "sidecar",
-    describe: "stay beside the server: mend what no starting node would, serve metrics, or both",
+    describe:
+      "stay beside the server: mend what no starting node would, take changes of its redis.conf, serve metrics",
     ...sidecar,
   },
   {
     name: "backup",
     describe: "take a snapshot of a cluster, a set or one server to a store, or go on taking them",
     ...backup,
+  },
+  {
+    name: "reload",
+    describe: "have the server that runs here take its changed redis.conf",
+    ...reload,
   },
   {
     name: "tend",

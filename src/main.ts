@@ -26,6 +26,7 @@ const bootVerbs: Readonly<Record<string, () => Promise<Verb>>> = {
   status: () => import("./commands/status.ts"),
   sidecar: () => import("./commands/sidecar.ts"),
   backup: () => import("./commands/backup.ts"),
+  reload: () => import("./commands/reload.ts"),
 };
 
 async function main(argv: readonly string[]): Promise<number> {

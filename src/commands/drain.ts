@@ -14,17 +14,14 @@ import { type Mode, readMode } from "../redis/read-mode.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
 import type { HandOverOptions } from "../replication/attempt.ts";
 import { handOver } from "../replication/hand-over.ts";
+import type { HoldGuard } from "../replication/hold-writes.ts";
 import { findSentinels } from "../replication/sentinels.ts";
 import { roleLabel, sentinelDescriptions } from "../replication/settings.ts";
 import { takeBack } from "../replication/take-back.ts";
+import type { MarkAlpha } from "../replication/tend.ts";
 import { duration, type Flags, readSettings, type Settings } from "../settings.ts";
 import { guardDrain, readLeftBehind } from "./guard-drain.ts";
-import {
-  askKubernetes,
-  connectionDescriptions,
-  type Surroundings,
-  whereaboutsDescriptions,
-} from "./surroundings.ts";
+import { askKubernetes, connectionDescriptions, whereaboutsDescriptions } from "./surroundings.ts";
 
 export const descriptions = {
   gracePeriod: duration(
@@ -60,7 +57,9 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
     settings,
     environment,
     address: ownAddress(settings.address, settings.port),
-    surroundings,
+    discovery: surroundings?.discovery,
+    markAlpha: surroundings?.markAlpha ?? (async () => "right"),
+    guard: (left) => guardDrain(left, process.argv.slice(2)),
     connect: {
       credentials: readCredentials(settings, environment),
       tls: readTls(settings),
@@ -81,27 +80,27 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
   return kind === "done" ? exitCodes.done : exitCodes.tryAgain;
 }
 
+export interface LeaveOptions extends DrainOptions {
+  readonly settings: Settings<typeof sentinelDescriptions>;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly markAlpha: MarkAlpha;
+  readonly guard: HoldGuard;
+}
+
 /** Out of a cluster, or out of the alpha's role under Sentinel: the server tells which. */
-async function leave(
-  options: Omit<DrainOptions, "discovery"> & {
-    readonly settings: Settings<typeof descriptions>;
-    readonly environment: NodeJS.ProcessEnv;
-    readonly surroundings: Surroundings | undefined;
-  },
-): Promise<Outcome> {
-  const { settings, environment, surroundings, ...common } = options;
-  const discovery = surroundings?.discovery;
+export async function leave(options: LeaveOptions): Promise<Outcome> {
+  const { settings, environment, markAlpha, ...common } = options;
+  const { discovery } = common;
   const mode = await awaitMode(common);
   // When it is told to end it writes down what is yet to be written, by itself.
   if (mode === "alone")
     return { kind: "done", reason: "this server is alone: it has nothing to hand over" };
-  if (mode !== "set") return drain({ ...common, discovery });
+  if (mode !== "set") return drain(common);
   const { set, sentinels, sentinelDns, sentinelPort } = settings;
   const nobody = { self: undefined, others: [] };
   const isTold = sentinels !== undefined || sentinelDns !== undefined;
   const handing: HandOverOptions = {
     ...common,
-    guard: guardDrain,
     set,
     sentinels: isTold ? await findSentinels(nobody, settings) : undefined,
     sentinelPort,
@@ -109,7 +108,7 @@ async function leave(
       const peers = await discovery?.find().catch(() => undefined);
       const alpha = peers?.others.find(({ address }) => address && sameAddress(address, heir));
       // The Sentinels see to it as well, a moment later.
-      if (alpha) await surroundings?.markAlpha(alpha.name).catch(() => {});
+      if (alpha) await markAlpha(alpha.name).catch(() => {});
     },
     async isAnyStaying() {
       const peers = await discovery?.find().catch(() => undefined);

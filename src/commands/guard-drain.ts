@@ -9,9 +9,15 @@ import type { LeftBehind } from "../replication/hold-writes.ts";
 /** Told to that drain; not a setting. */
 const variable = "REKINDLE_DRAIN_LEFT_BEHIND";
 
-/** @see HoldGuard. What it does is told where this process tells it. */
-export async function guardDrain(left: LeftBehind): Promise<{ dismiss(): void }> {
-  const own = [process.execPath, ...process.argv.slice(2)];
+/**
+ * @param args the drain's, its verb first.
+ * @see HoldGuard. What it does is told where this process tells it.
+ */
+export async function guardDrain(
+  left: LeftBehind,
+  args: readonly string[],
+): Promise<{ dismiss(): void }> {
+  const own = [process.execPath, ...args];
   const child = spawn("/bin/sh", ["-c", 'read -r _ || exec "$@"', "sh", ...own], {
     stdio: ["pipe", "inherit", "inherit"],
     // Whoever ends this process and its group does not end that one.

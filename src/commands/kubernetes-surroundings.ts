@@ -11,7 +11,7 @@ import { findAccess } from "../kubernetes/access.ts";
 import { openApi } from "../kubernetes/api.ts";
 import { makeBudget } from "../kubernetes/budget.ts";
 import { createPodEvents } from "../kubernetes/events.ts";
-import { createLock } from "../kubernetes/lease.ts";
+import { createLock, type Lock } from "../kubernetes/lease.ts";
 import { labelRoles, requireFreeLabel } from "../kubernetes/role-labels.ts";
 import type { OwnerReference } from "../kubernetes/types.ts";
 import { controllerOf, ownedBy } from "../kubernetes/workload.ts";
@@ -53,10 +53,17 @@ export function inKubernetes(
   const tell = (report: string, message: string, isWarning: boolean) =>
     events()?.tell(report, message, isWarning);
   const log = withReports(plainLog, tell);
+  const who = { pod: access.pod, verb };
   const lock = once(() => {
     const lease = findLease(discovery, settings.onNewTemplate === "fresh");
-    const who = { pod: access.pod, verb };
     return lease && createLock(api, lease, who, () => performance.now());
+  });
+  // A Lease of its own: a node that comes back heals under the other.
+  const turns = once(() => {
+    const [own, workload] = [discovery.own(), discovery.workload()];
+    if (own === undefined || workload === undefined) return undefined;
+    const lease = { name: `${own.owner.name}-restart`, owner: ownedBy(own.owner, workload) };
+    return createLock(api, lease, who, () => performance.now());
   });
   let budget = Promise.resolve();
 
@@ -90,12 +97,9 @@ export function inKubernetes(
 
   return {
     discovery,
-    lock: {
-      // Whoever founds knows its pod; before that there is nothing to hold.
-      hold: (isAround) => (lock() || noLock).hold(isAround),
-      markFounded: async (at) => (lock() || noLock).markFounded(at),
-      release: async () => (lock() || noLock).release(),
-    },
+    // Whoever founds knows its pod; before that there is nothing to hold.
+    lock: onceKnown(lock),
+    turns: onceKnown(turns),
     log,
     onSelf() {
       if (settings.disruptionBudget) budget = keepBudget(settings.disruptionBudget);
@@ -129,6 +133,12 @@ function findLease(
   const isDeployment = owner.kind === "Deployment";
   return { name: owner.name, owner: isDeployment ? ownedBy(owner, workload) : undefined };
 }
+
+const onceKnown = (find: () => Lock | undefined): Lock => ({
+  hold: (isAround) => (find() || noLock).hold(isAround),
+  markFounded: async (at) => (find() || noLock).markFounded(at),
+  release: async () => (find() || noLock).release(),
+});
 
 /** Made when it is first there. */
 function once<T>(make: () => T | undefined): () => T | undefined {

@@ -13,6 +13,7 @@ import { openRecord, type Recorder, readRecords } from "../metrics/record.ts";
 import { type Listen, serveMetrics } from "../metrics/serve.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
+import { reloadUntil } from "../reload/reload.ts";
 import {
   duration,
   type Flags,
@@ -23,14 +24,16 @@ import {
   type Settings,
 } from "../settings.ts";
 import { version } from "../version.ts";
+import { findIfTold, openReload, reloadSettingDescriptions } from "./open-reload.ts";
 import { backUpBeside, sidecarEvery } from "./sidecar-backup.ts";
 import {
   connectionDescriptions,
   findSurroundings,
+  type Surroundings,
   whereaboutsDescriptions,
 } from "./surroundings.ts";
 
-const { discovery, peers, dns, dir, nodeTimeout, peerWait } = clusterSettingDescriptions;
+const { discovery, peers, dns, nodeTimeout } = clusterSettingDescriptions;
 
 const listen: Setting<Listen | undefined> = {
   describe: "serve what Rekindle did, as kept in --dir, to Prometheus at this [host:]port",
@@ -45,7 +48,12 @@ export const descriptions = {
   heal: onOff(
     "introduce nodes that do not know each other, forget ghosts, give idle nodes an alpha",
   ),
-  interval: duration("between two looks at the cluster", { from: 500, to: 3_600_000 }, "10s"),
+  reload: onOff("have the server take changes of its redis.conf, its password and its certificate"),
+  interval: duration(
+    "between two looks at the cluster, and at the server",
+    { from: 500, to: 3_600_000 },
+    "10s",
+  ),
   metrics: listen,
   exporter,
   backup: optionalText(
@@ -53,13 +61,12 @@ export const descriptions = {
   ),
   ...backupDescriptions,
   every: sidecarEvery,
-  dir,
+  ...reloadSettingDescriptions,
   discovery,
   peers,
   dns,
   ...whereaboutsDescriptions,
   nodeTimeout,
-  peerWait,
   ...connectionDescriptions,
 } as const;
 
@@ -80,6 +87,7 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
   );
   record.log.info("start", `rekindle ${version} sidecar`, {
     heal: settings.heal,
+    reload: settings.reload,
     metrics: settings.metrics?.port,
     backup: settings.backup,
   });
@@ -91,11 +99,10 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
       series: () => new Map([...readRecords(settings.dir), ...record.series()]),
     }));
   try {
-    const { heal, backup } = settings;
-    if (!heal && backup === undefined) await ended(stop.signal);
+    const { backup } = settings;
     // When one ends by an error the process does, and is started again.
     await Promise.all([
-      heal && healUntil(stop.signal, settings, environment, record),
+      tendUntil(stop.signal, settings, environment, record),
       backup !== undefined &&
         backUpBeside(
           stop.signal,
@@ -113,10 +120,10 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
 
 /** @throws RekindleError for what does not fit together. */
 function check(settings: SidecarSettings, environment: NodeJS.ProcessEnv): void {
-  const { heal, metrics, exporter, backup, dir } = settings;
-  if (!heal && metrics === undefined && backup === undefined) {
+  const { heal, reload, metrics, exporter, backup, dir } = settings;
+  if (!heal && !reload && metrics === undefined && backup === undefined) {
     throw new RekindleError("usage", "the sidecar is told to do nothing", {
-      hint: "give it --heal, --metrics, --backup or some of them",
+      hint: "give it --heal, --reload, --metrics, --backup or some of them",
     });
   }
   if (exporter !== undefined && metrics === undefined) {
@@ -125,47 +132,88 @@ function check(settings: SidecarSettings, environment: NodeJS.ProcessEnv): void 
     });
   }
   if (heal) checkDiscovery(settings, environment);
-  if (metrics === undefined) return;
+  if (metrics === undefined && !reload) return;
+  const [verb, done] = reload ? ["write", "written"] : ["read", "read"];
   try {
-    accessSync(dir, constants.R_OK | constants.X_OK);
+    accessSync(dir, constants.R_OK | constants.X_OK | (reload ? constants.W_OK : 0));
   } catch (cause) {
-    throw new RekindleError("configuration", `${dir} cannot be read: ${messageOf(cause)}`, {
-      hint: "name the node's data folder with --dir, and let this user read it",
+    throw new RekindleError("configuration", `${dir} cannot be ${done}: ${messageOf(cause)}`, {
+      hint: `name the node's data folder with --dir, and let this user ${verb} it`,
       cause,
     });
   }
 }
 
-async function healUntil(
+/** Heals, reloads, both, or just stays. */
+async function tendUntil(
   signal: AbortSignal,
   settings: SidecarSettings,
   environment: NodeJS.ProcessEnv,
   record: Recorder,
 ): Promise<void> {
-  const surroundings = await findSurroundings(settings, environment, record.log, "sidecar");
+  const surroundings = settings.heal
+    ? await findSurroundings(settings, environment, record.log, "sidecar")
+    : settings.reload
+      ? await findIfTold(settings, environment, record.log, "sidecar")
+      : undefined;
   try {
-    await heal({
-      policy: {
-        nodes: 0,
-        replicas: 0,
-        nodeTimeoutMs: settings.nodeTimeout,
-        peerWaitMs: settings.peerWait,
-        onLostSlots: "wait",
-      },
-      ...surroundings,
-      connect: connectOf(settings, environment),
-      intervalMs: settings.interval,
-      onHealed: record.healed,
-      signal,
-    });
+    await Promise.all([
+      settings.heal &&
+        surroundings &&
+        healUntil(signal, settings, environment, surroundings, record),
+      settings.reload && reloadBeside(signal, settings, environment, surroundings, record),
+      ended(signal),
+    ]);
   } finally {
-    await surroundings.close();
+    await surroundings?.close();
   }
 }
 
+const healUntil = (
+  signal: AbortSignal,
+  settings: SidecarSettings,
+  environment: NodeJS.ProcessEnv,
+  surroundings: Surroundings,
+  record: Recorder,
+): Promise<void> =>
+  heal({
+    policy: {
+      nodes: 0,
+      replicas: 0,
+      nodeTimeoutMs: settings.nodeTimeout,
+      peerWaitMs: settings.peerWait,
+      onLostSlots: "wait",
+    },
+    ...surroundings,
+    connect: connectOf(settings, environment),
+    intervalMs: settings.interval,
+    onHealed: record.healed,
+    signal,
+  });
+
+async function reloadBeside(
+  signal: AbortSignal,
+  settings: SidecarSettings,
+  environment: NodeJS.ProcessEnv,
+  surroundings: Surroundings | undefined,
+  record: Recorder,
+): Promise<void> {
+  const { options, end } = await openReload(settings, environment, surroundings, record, true);
+  try {
+    await reloadUntil(signal, options);
+  } finally {
+    end();
+  }
+}
+
+/** Read for each connection: a password may change, and a certificate be renewed. */
 const connectOf = (settings: SidecarSettings, environment: NodeJS.ProcessEnv): ConnectOptions => ({
-  credentials: readCredentials(settings, environment),
-  tls: readTls(settings),
+  get credentials() {
+    return readCredentials(settings, environment);
+  },
+  get tls() {
+    return readTls(settings);
+  },
   deadlineMs: askDeadlineMs,
 });
 

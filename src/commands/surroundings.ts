@@ -52,6 +52,8 @@ export interface PodSettings {
 export interface Surroundings {
   readonly discovery: Discovery;
   readonly lock: Lock;
+  /** One at a time restarts its server; undefined where nothing outside of the nodes says whose turn it is. */
+  readonly turns: Lock | undefined;
   /** Its lines with a `report` become Events on the pod. */
   readonly log: Log;
   /** Told when this node knows where it is and may be a peer, before anything is done. */
@@ -83,6 +85,7 @@ export async function findSurroundings(
   const common = { port, busPort, address, lookupDeadlineMs: 5_000 };
   const alone: Omit<Surroundings, "discovery"> = {
     lock: noLock,
+    turns: undefined,
     log,
     onSelf() {},
     markAlpha: () => Promise.resolve("right"),

@@ -18,6 +18,8 @@ export interface PodFacts {
   readonly mayHoldData: boolean;
   /** Deleted, and ending: it serves for a while yet and will not come back under this name with this memory. */
   readonly isLeaving: boolean;
+  /** The container of its server, where it has had one. */
+  readonly server?: { readonly isReady: boolean; readonly restarts: number } | undefined;
 }
 
 /** A peer that discovery names, with its address or with the reason why it has none yet. */

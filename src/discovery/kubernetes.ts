@@ -225,6 +225,7 @@ const withPorts = (
 
 function factsOf(pod: Pod, newest: string, port: number): PodFacts {
   const template = templateOf(pod);
+  const [server] = serverStatuses(pod, port);
   return {
     kubernetesNode: pod.spec?.nodeName,
     template,
@@ -232,6 +233,7 @@ function factsOf(pod: Pod, newest: string, port: number): PodFacts {
     mayHoldData: ownerIfAny(pod)?.kind === "StatefulSet",
     isTroubled: obstacleOf(pod, port) !== undefined || isCrashing(pod, port),
     isLeaving: pod.metadata.deletionTimestamp !== undefined,
+    server: server && { isReady: server.ready === true, restarts: server.restartCount ?? 0 },
   };
 }
 

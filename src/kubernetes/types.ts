@@ -49,6 +49,8 @@ export interface Pod {
 
 export interface ContainerStatus {
   readonly name: string;
+  readonly ready?: boolean;
+  readonly restartCount?: number;
   readonly state?: {
     readonly waiting?: { readonly reason?: string; readonly message?: string };
     readonly running?: { readonly startedAt?: string };

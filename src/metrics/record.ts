@@ -33,6 +33,14 @@ export interface Recorder {
   backupsAre(newestAt: number | undefined, everyMs?: number): void;
   /** Everything that was written until then is stored, in milliseconds since 1970; undefined where nothing is kept between snapshots. */
   streamedUntil(ms: number | undefined): void;
+  /** From when a change was seen until it was applied, or refused. */
+  reloaded(outcome: "applied" | "refused", seconds: number): void;
+  reloadState(state: {
+    /** What the file says is refused. */
+    readonly isInvalid: boolean;
+    readonly restartsPending: number;
+    readonly drifted: number;
+  }): void;
   /** Whether something of this name was reported by this process. */
   hasReported(report: string): boolean;
   /** All that was ever counted for this verb here. */
@@ -119,6 +127,16 @@ export function openRecord(dir: string, verb: string, log: Log): Recorder {
       const name = "rekindle_backup_stream_timestamp_seconds";
       if (ms === undefined && !gauges.delete(name)) return;
       if (ms !== undefined) set(name, {}, ms / 1_000);
+      save();
+    },
+    reloaded(outcome, seconds) {
+      observe("rekindle_reload_duration_seconds", { outcome }, seconds);
+      save();
+    },
+    reloadState({ isInvalid, restartsPending, drifted }) {
+      set("rekindle_reload_invalid", {}, isInvalid ? 1 : 0);
+      set("rekindle_reload_restarts_pending", {}, restartsPending);
+      set("rekindle_reload_drifted", {}, drifted);
       save();
     },
     hasReported: (report) => reported.has(report),

@@ -54,6 +54,22 @@ export const families = {
     type: "gauge",
     help: "With --continuous: when everything that had been written until then was stored.",
   },
+  rekindle_reload_duration_seconds: {
+    type: "summary",
+    help: "Changes of the configuration, from when they were seen until they were applied, or refused.",
+  },
+  rekindle_reload_invalid: {
+    type: "gauge",
+    help: "1 while the redis.conf is one that the server would not take; it keeps what it has.",
+  },
+  rekindle_reload_restarts_pending: {
+    type: "gauge",
+    help: "Settings that the server takes only when it is restarted.",
+  },
+  rekindle_reload_drifted: {
+    type: "gauge",
+    help: "Settings that somebody has set by hand, other than the redis.conf has them.",
+  },
   rekindle_reports_total: {
     type: "counter",
     help: "What was decided and done, by the reason of the Event that tells it on the pod.",

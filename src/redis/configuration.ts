@@ -53,33 +53,41 @@ export interface StandaloneMode {
  * @throws RekindleError naming every directive of the user's file that contradicts ours.
  */
 export function renderConfiguration(options: ServerOptions): string {
-  const owned = ownedDirectives(options);
-  refuseContradictions(options, owned);
-  const set = new Set(options.directives.map((directive) => directive.name));
+  return assembleConfiguration({ ...options, owned: ownedDirectives(options) });
+}
+
+/** @param options of which `owned` is what Rekindle decides for this node. */
+export function assembleConfiguration(
+  options: UsersOptions &
+    Pick<ServerOptions, "userFile"> & { readonly owned: ReadonlyMap<string, string> },
+): string {
+  const { userFile, directives, owned } = options;
+  refuseContradictions(directives, owned);
+  const set = new Set(directives.map((directive) => directive.name));
   const lines = [
     "# Written by Rekindle at every start; changes made here are lost. Change your own redis.conf instead.",
-    ...(options.userFile === undefined ? [] : [`include ${quoteArgument(options.userFile)}`]),
+    ...(userFile === undefined ? [] : [`include ${quoteArgument(userFile)}`]),
     ...[...owned].map(([name, value]) => `${name} ${value}`),
-    ...Object.entries(
-      options.mode.kind === "standalone" ? unlessSet : { ...unlessSet, ...amongPeers },
-    )
-      .filter(([name]) => !set.has(name))
+    ...Object.entries(unlessSet)
+      .filter(([name]) => !set.has(name) && (hasPeers(owned) || name !== protectedMode))
       .map(([name, value]) => `${name} ${value}`),
     ...userLines(options),
   ];
   return `${lines.join("\n")}\n`;
 }
 
+const protectedMode = "protected-mode";
+
 /** Defaults of ours that a user's file may change. */
-const unlessSet: Readonly<Record<string, string>> = {
+export const unlessSet: Readonly<Record<string, string>> = {
   // A full sync would otherwise wait five seconds for company.
   "repl-diskless-sync-delay": "0",
+  // Peers are on other hosts; without a password protected mode would shut them out.
+  [protectedMode]: "no",
 };
 
-const amongPeers: Readonly<Record<string, string>> = {
-  // The peers are on other hosts; without a password protected mode would shut them out.
-  "protected-mode": "no",
-};
+const hasPeers = (owned: ReadonlyMap<string, string>): boolean =>
+  owned.has("cluster-enabled") || owned.has("replica-announce-ip");
 
 function ownedDirectives(options: ServerOptions): ReadonlyMap<string, string> {
   const { port, mode, tls, credentials } = options;
@@ -168,7 +176,7 @@ function replicationDirectives(
 }
 
 /** Never ours to set, and of no use beside Rekindle: each would break what it does. */
-const forbidden: Readonly<Record<string, string>> = {
+export const forbidden: Readonly<Record<string, string>> = {
   "cluster-enabled": "for a Redis Cluster there is rekindle cluster",
   replicaof: "roles are Rekindle's to give",
   slaveof: "roles are Rekindle's to give",
@@ -182,7 +190,7 @@ const forbidden: Readonly<Record<string, string>> = {
 };
 
 function refuseContradictions(
-  { directives }: ServerOptions,
+  directives: readonly Directive[],
   owned: ReadonlyMap<string, string>,
 ): void {
   const wrong = directives.flatMap(({ name, values, file, line }) => {
@@ -212,11 +220,13 @@ function refuseContradictions(
   );
 }
 
+type UsersOptions = Pick<ServerOptions, "credentials" | "directives" | "server">;
+
 /**
  * The ACL user of Rekindle and of replication, where the user's own files do not define it. With it the default user, who
  * would otherwise need no password, is turned off.
  */
-function userLines({ credentials, directives, server }: ServerOptions): readonly string[] {
+function userLines({ credentials, directives, server }: UsersOptions): readonly string[] {
   const { user, password } = credentials;
   if (
     user === undefined ||

@@ -22,6 +22,8 @@ export interface TlsFiles {
 export interface ConnectOptions {
   readonly credentials: Credentials;
   readonly tls: TlsFiles | undefined;
+  /** A Unix socket, instead of the address. */
+  readonly socketPath?: string;
   /** For connecting with TLS and password, and again for each round of commands. */
   readonly deadlineMs: number;
   /** Gets what the server sends without having been asked. */
@@ -69,11 +71,18 @@ export async function connect(address: Address, options: ConnectOptions): Promis
   return connection;
 }
 
-async function openSocket(address: Address, { tls, deadlineMs }: ConnectOptions): Promise<Socket> {
+async function openSocket(
+  address: Address,
+  { tls, deadlineMs, socketPath }: ConnectOptions,
+): Promise<Socket> {
   // Loading TLS costs 10 ms of CPU; most clusters do without.
   const socket =
     tls === undefined
-      ? connectTcp({ host: address.ip, port: address.port, noDelay: true })
+      ? connectTcp(
+          socketPath === undefined
+            ? { host: address.ip, port: address.port, noDelay: true }
+            : { path: socketPath },
+        )
       : (await import("node:tls")).connect({
           host: address.ip,
           port: address.port,

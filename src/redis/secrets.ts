@@ -70,10 +70,15 @@ export function tlsPaths(
 
 export function readTls(settings: SecretSettings): TlsFiles | undefined {
   const paths = tlsPaths(settings);
-  if (paths === undefined) return undefined;
-  return {
-    cert: readGiven(paths.cert, "the TLS certificate"),
-    key: readGiven(paths.key, "the TLS key"),
-    ca: readGiven(paths.ca, "the TLS authorities"),
-  };
+  return paths && readTlsAt(paths);
 }
+
+export const readTlsAt = (paths: {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+}): TlsFiles => ({
+  cert: readGiven(paths.cert, "the TLS certificate"),
+  key: readGiven(paths.key, "the TLS key"),
+  ca: readGiven(paths.ca, "the TLS authorities"),
+});

@@ -23,6 +23,33 @@ export function addSidecar(objects: readonly KubernetesObject[], ...more: readon
   Object.assign(sidecar ?? {}, { image: inject("testImages").image });
 }
 
+interface MergePatch {
+  readonly spec: {
+    readonly template: {
+      readonly spec: { readonly containers: readonly [Record<string, unknown[]>] };
+    };
+  };
+}
+
+/** As the component `reload` changes it: what has a name or a path of its own is merged by that. */
+export function addReload(objects: readonly KubernetesObject[]): void {
+  const path = new URL("../../deployment/reload/reload.yaml", import.meta.url);
+  const [patch] = loadYaml<MergePatch>(readFileSync(path, "utf8")).spec.template.spec.containers;
+  const sidecar = containersOf(objects).find(({ name }) => name === "sidecar") as unknown as Record<
+    string,
+    unknown
+  >;
+  for (const list of ["env", "volumeMounts"]) {
+    const keyOf = (one: unknown) =>
+      (one as Record<string, string>)[list === "env" ? "name" : "mountPath"];
+    const merged = new Map(
+      [...(sidecar[list] as unknown[]), ...(patch[list] ?? [])].map((one) => [keyOf(one), one]),
+    );
+    sidecar[list] = [...merged.values()];
+  }
+  sidecar.resources = patch.resources;
+}
+
 /** As kustomize does it (RFC 6902), of the two that are used. */
 function apply({ op, path, value }: Patch, document: unknown): void {
   const keys = path

@@ -12,18 +12,25 @@ export interface Certificates {
   readonly files: TlsFiles;
 }
 
-/** @param folder where the files go. */
-export function makeCertificates(folder: string): Certificates {
-  const at = (name: string) => join(folder, name);
-  const openssl = (line: string, ...more: string[]) =>
-    execFileSync("openssl", [...line.split(" "), ...more], { stdio: "pipe" });
-  const key = "-newkey rsa:2048 -nodes -keyout";
-  openssl(`req -x509 -days 2 ${key}`, at("ca.key"), "-out", at("ca.crt"), "-subj", "/CN=test ca");
-  openssl(`req ${key}`, at("node.key"), "-out", at("node.csr"), "-subj", "/CN=node");
+const key = "-newkey rsa:2048 -nodes -keyout";
+const openssl = (line: string, ...more: string[]) =>
+  execFileSync("openssl", [...line.split(" "), ...more], { stdio: "pipe" });
+
+/** Another certificate of the same authority, with a key of its own. @param name what it is for, in its subject. */
+export function renewCertificate(folder: string, name = "node"): void {
+  const at = (file: string) => join(folder, file);
+  openssl(`req ${key}`, at("node.key"), "-out", at("node.csr"), "-subj", `/CN=${name}`);
   openssl(
     "x509 -req -days 2 -CAcreateserial -in",
     ...[at("node.csr"), "-CA", at("ca.crt"), "-CAkey", at("ca.key"), "-out", at("node.crt")],
   );
+}
+
+/** @param folder where the files go. */
+export function makeCertificates(folder: string): Certificates {
+  const at = (name: string) => join(folder, name);
+  openssl(`req -x509 -days 2 ${key}`, at("ca.key"), "-out", at("ca.crt"), "-subj", "/CN=test ca");
+  renewCertificate(folder);
   const [cert, nodeKey, ca] = [at("node.crt"), at("node.key"), at("ca.crt")];
   return {
     flags: ["--tls-cert", cert, "--tls-key", nodeKey, "--tls-ca", ca],

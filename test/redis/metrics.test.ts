@@ -3,7 +3,7 @@
  * no alert fires while all is well, and each fires when it should.
  */
 import { type ChildProcess, spawnSync } from "node:child_process";
-import { rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connect } from "../../src/redis/connection.ts";
@@ -119,7 +119,12 @@ describe.skipIf(!hasTools)("metrics", () => {
       "--continuous",
     ];
     for (const node of set.nodes)
-      startSidecar(node, ...backup, "--port", `${node.port}`, "--password-file", passwordFile);
+      startSidecar(
+        node,
+        ...backup,
+        ...["--reload", "--interval", "1s"],
+        ...["--port", `${node.port}`, "--password-file", passwordFile],
+      );
     prometheus = await startPrometheus(processes, 21_399, targets());
   });
   afterAll(async () => {
@@ -284,6 +289,25 @@ describe.skipIf(!hasTools)("metrics", () => {
     await isFiring("RekindleBootsFail");
   });
 
+  test("the alerts for a redis.conf fire: one that is not valid, one that waits for a restart, one that is not followed", async () => {
+    const { alpha } = await untilSetWhole(set);
+    const config = join(set.group.root, "redis.conf");
+    const before = readFileSync(config, "utf8");
+    writeFileSync(config, `${before}tcp-backlog 600\n`);
+    await isFiring("RekindleRestartPending");
+    await say(alpha, "CONFIG SET timeout 1000");
+    await isFiring("RekindleConfigurationDrifts");
+    writeFileSync(config, "nonsense\n");
+    await isFiring("RekindleReloadRefused");
+    writeFileSync(config, before);
+    await say(alpha, "CONFIG SET timeout 0");
+    await until(
+      "no alert of it",
+      prometheus.firing,
+      (names) => !names.some((one) => /Reload|Drifts|RestartPending/.test(one)),
+    );
+  });
+
   test("the alerts for a full memory, clients that are turned away and a disk that fails fire when it is so", async () => {
     const { alpha, betas } = await untilSetWhole(set);
     const beta = betas[0] as NodeUnderTest;
@@ -338,7 +362,7 @@ describe.skipIf(!hasTools)("metrics", () => {
           ?.value[1] ?? 0,
       );
     for (let again = 0; again < 3; again++) {
-      const before = await until("an uptime that can fall", uptime, (seconds) => seconds >= 2);
+      const before = await until("an uptime that can fall", uptime, (seconds) => seconds >= 3);
       await kill(node);
       set.bootNode(node);
       await until("the new server", uptime, (seconds) => seconds > 0 && seconds < before);

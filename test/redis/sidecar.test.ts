@@ -92,7 +92,7 @@ test.each<[string, ((response: ServerResponse) => void) | undefined, RegExp]>([
 });
 
 test.each([
-  [[], 64, /told to do nothing.*--heal, --metrics, --backup or some of them/],
+  [[], 64, /told to do nothing.*--heal, --reload, --metrics, --backup or some of them/],
   [
     ["--heal", "--peers=127.0.0.1:1", ...exporter],
     64,

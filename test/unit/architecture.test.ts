@@ -17,6 +17,7 @@ const rooms = [
   "local",
   "metrics",
   "status",
+  "reload",
   "sentinel",
   "replication",
   "cluster",
@@ -34,6 +35,7 @@ const aboveAll = ["main.ts", "command-line.ts", "load-tools.ts", "index.ts"];
 /** By the beginnings of their names. */
 const pureFiles = Object.entries({
   backup: "choose schedule show-progress segment",
+  reload: "plan compare gates turn settle names servers-words render",
   sentinel: "plan state configuration",
   replication: "plan elect read-sentinels outcomes types",
   cluster:

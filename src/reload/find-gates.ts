@@ -1,0 +1,49 @@
+/**
+ * Asks the other nodes how far a new password has come, where there is one.
+ */
+import type { Credentials } from "../redis/connection.ts";
+import type { Around } from "./around.ts";
+import { type Access, askNodes } from "./ask-nodes.ts";
+import type { Difference } from "./compare.ts";
+import { digest, type Facts } from "./facts.ts";
+import { type NewPasswords, whyNotAccepted, whyStillInUse } from "./gates.ts";
+import { userPrefix } from "./names.ts";
+import type { Overlap } from "./overlap.ts";
+import { passwordsOf } from "./plan-users.ts";
+
+export interface Gates {
+  readonly notAccepted: string | undefined;
+  readonly stillInUse: string | undefined;
+}
+
+export type FindGates = (
+  differences: readonly Difference[],
+  wanted: Facts,
+  credentials: Credentials,
+  access: Access,
+) => Promise<Gates>;
+
+export function findGates(around: Pick<Around, "look">, overlap: Overlap): FindGates {
+  return async (differences, wanted, { user = "default", password }, access) => {
+    const changed = differences.filter(isAboutPasswords);
+    if (changed.length === 0) return { notAccepted: undefined, stillInUse: undefined };
+    const users = new Map(
+      changed
+        .filter(({ name, running }) => name.startsWith(userPrefix) && running !== undefined)
+        .map((one) => [one.name.slice(userPrefix.length), passwordsOf(one.wanted ?? "")]),
+    );
+    if (password) users.set(user, [`#${digest(password)}`]);
+    const passwords: NewPasswords = { users, masterauth: password && wanted.get("masterauth") };
+    const seen = await around.look();
+    const nodes = await askNodes(seen.others, access);
+    const stillInUse = whyStillInUse(nodes, passwords) ?? seen.closedSentinel;
+    if (stillInUse !== undefined) overlap.reset();
+    return {
+      notAccepted: whyNotAccepted(nodes, passwords),
+      stillInUse: stillInUse ?? overlap.whyNotOver(JSON.stringify([...users])),
+    };
+  };
+}
+
+const isAboutPasswords = ({ name }: Difference): boolean =>
+  name.startsWith(userPrefix) || name === "masterauth" || name === "requirepass";

@@ -1,0 +1,54 @@
+/**
+ * How far a new password has come among the nodes. Pure.
+ */
+import type { NodeSeen } from "./ask-nodes.ts";
+import { userKey } from "./names.ts";
+import { passwordsOf } from "./plan-users.ts";
+
+export interface NewPasswords {
+  /** Users whose passwords change, with the digests of the new ones. */
+  readonly users: ReadonlyMap<string, readonly string[]>;
+  /** With which betas shall enter their alphas; undefined: with none. */
+  readonly masterauth: string | undefined;
+}
+
+/** Why not every node takes the new passwords yet; undefined where all do. */
+export function whyNotAccepted(
+  nodes: readonly NodeSeen[],
+  { users }: NewPasswords,
+): string | undefined {
+  return firstOf(nodes, ({ facts }) => {
+    const lacks = [...users].some(([user, wanted]) => {
+      const taken = passwordsOf(facts.get(userKey(user)) ?? "");
+      return wanted.some((one) => !taken.includes(one));
+    });
+    return lacks ? "does not take the new password yet" : undefined;
+  });
+}
+
+/** Why an old password may still be in use; undefined where it is not. */
+export function whyStillInUse(
+  nodes: readonly NodeSeen[],
+  passwords: NewPasswords,
+): string | undefined {
+  const { masterauth } = passwords;
+  return (
+    whyNotAccepted(nodes, passwords) ??
+    firstOf(nodes, ({ facts }) =>
+      masterauth === undefined || facts.get("masterauth") === masterauth
+        ? undefined
+        : "still uses the old password",
+    )
+  );
+}
+
+function firstOf(
+  nodes: readonly NodeSeen[],
+  judge: (node: NodeSeen) => string | undefined,
+): string | undefined {
+  for (const node of nodes) {
+    const why = node.silent ?? judge(node);
+    if (why !== undefined) return `${node.name}: ${why}`;
+  }
+  return undefined;
+}
