@@ -70,8 +70,14 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
       server,
       log,
     });
-    if (outcome === "restored") return exitCodes.done;
-    throw nothingThere(url);
+    if (outcome !== "restored") throw nothingThere(url);
+    // With an append-only file it would ignore what is there, and start empty.
+    if (settings.config === undefined)
+      log.warn(
+        "action",
+        "it is for a server without an append-only file; name the redis.conf of one that has it with --config",
+      );
+    return exitCodes.done;
   } finally {
     store.close();
   }

@@ -10,6 +10,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import type { Row } from "./rows.ts";
@@ -290,17 +291,17 @@ async function loseAll(node: BenchNode, child: ChildProcess, store: string): Pro
   child.kill("SIGKILL");
   await kill([node]);
   const [back] = newNodes(1) as readonly [BenchNode];
-  const config = ["--appendonly", "yes"];
+  const config = join(back.dir, "redis.conf");
+  writeFileSync(config, "appendonly yes\n");
   await run(executable, [
     "restore",
     "--from",
     `file://${store}`,
     "--dir",
     back.dir,
-    "--log-level",
-    "error",
+    ...["--config", config, "--log-level", "error"],
   ]);
-  start(back, server.path, ["--port", `${back.port}`, ...config]);
+  start(back, server.path, [config, "--port", `${back.port}`]);
   await timeUntil(performance.now(), async () => (await ask(back, ["PING"]))[0] === "PONG");
   const [turn] = await ask(back, ["GET", "turn"]);
   await kill([back]);
