@@ -46,7 +46,7 @@ const verbs: readonly Verb[] = [
   },
   {
     name: "sidecar",
-    describe: "stay beside the server: mend what no starting node would, serve metrics, or both",
+    describe: "stay beside the server: mend what no starting node would, serve metrics, take snapshots",
     ...sidecar,
   },
   {
