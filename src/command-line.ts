@@ -46,7 +46,8 @@ const verbs: readonly Verb[] = [
   },
   {
     name: "sidecar",
-    describe: "stay beside the server: mend what no starting node would, serve metrics, take snapshots",
+    describe:
+      "stay beside the server: mend what no starting node would, serve metrics, take snapshots",
     ...sidecar,
   },
   {
