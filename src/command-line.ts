@@ -56,7 +56,7 @@ const verbs: readonly Verb[] = [
   {
     name: "sidecar",
     describe:
-      "stay beside the server: mend what no starting node would, take changes of its redis.conf, serve metrics",
+      "stay beside the server: mend what no starting node would, take changes of its redis.conf, take snapshots, serve metrics",
     ...sidecar,
   },
   {
