@@ -196,7 +196,6 @@ test("lost slots are restored by one new node, and served by it if they still ar
   // The alpha came back meanwhile: what was restored is not taken into use.
   const whole = sixNodes.map(({ letter }) => answered(letter, sixNodes));
   expect(decide(whole, { restored: lost })).not.toHaveProperty("isRestored", true);
-  expect(idOf("b")).toHaveLength(40);
 });
 
 test("an alpha that comes back empty, with nobody left who has its data, restores its own slots", () => {
