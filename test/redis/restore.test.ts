@@ -4,6 +4,7 @@ import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { describeSlots, parseNodes } from "../../src/cluster/nodes.ts";
 import { slotOf } from "../../src/rdb/slots.ts";
 import {
   ask,
@@ -61,11 +62,11 @@ afterAll(() => rmSync(snapshot, { recursive: true, force: true }));
 /** Every key is on the alpha that owns its slot, with its value. */
 async function expectAllKeys(nodes: readonly NodeUnderTest[]): Promise<void> {
   const owners = await Promise.all(
-    nodes.map(async (node) =>
-      JSON.stringify((await ask(node, [["CLUSTER", "SLOTS"]]))[0])
-        .match(/[0-9a-f]{40}/g)
-        ?.sort(),
-    ),
+    nodes.map(async (node) => {
+      const table = parseNodes(String((await ask(node, [["CLUSTER", "NODES"]]))[0]));
+      const own = table.nodes.filter(({ slots }) => slots.length > 0);
+      return own.map(({ id, slots }) => `${id} ${describeSlots(slots)}`).sort();
+    }),
   );
   for (const seen of owners) expect(seen).toEqual(owners[0]);
   expect(await countKeys(nodes)).toBe(keyCount);
