@@ -8,8 +8,8 @@ import { compareNames } from "../address.ts";
 import { becomeTable } from "./build-table.ts";
 import { describeSlots, type SlotRange } from "./nodes.ts";
 import { healSteps } from "./plan-healing.ts";
-import type { Topology } from "./topology.ts";
-import type { Observation, PeerView, Plan, Self } from "./types.ts";
+import { entryOf, type Topology } from "./topology.ts";
+import type { Observation, PeerView, Plan, Self, Step } from "./types.ts";
 
 /**
  * @param shards the slots of each that is lost.
@@ -48,17 +48,34 @@ export function restoreLost(
   };
 }
 
+/**
+ * The lost alpha is forgotten as this node takes its slots. At an address that this node has now the others would take it for
+ * the old one, and give that one the new epoch with the slots (`getNodeFromLinkAndMsg`, Redis 7.0). Cut off in between, the slots
+ * are nobody's, and the next node that starts finds them so.
+ */
 function serveRestored(
   observation: Observation,
   topology: Topology,
   self: Self,
   slots: readonly SlotRange[],
 ): Plan {
+  const lost = topology.shards.filter(
+    (shard) => shard.alpha === undefined && isSame(shard.slots, slots),
+  );
+  const ids = new Set(lost.map(({ alphaId }) => alphaId));
+  const known = {
+    ...topology,
+    shards: topology.shards.filter(({ alphaId }) => !ids.has(alphaId)),
+    absent: new Map([...topology.absent].filter(([id]) => !ids.has(id))),
+  };
+  const forgetting = topology.members.flatMap((at) =>
+    [...ids].filter((id) => entryOf(at, id)).map((id): Step => ({ kind: "forget", at, id })),
+  );
   return {
     kind: "become",
     reason: `serving slots ${describeSlots(slots)} as the snapshot has them`,
-    steps: healSteps(observation, topology, self),
-    table: becomeTable(topology, self, { alphaOf: slots, epoch: topology.currentEpoch + 1 }),
+    steps: [...forgetting, ...healSteps(observation, topology, self)],
+    table: becomeTable(known, self, { alphaOf: slots, epoch: topology.currentEpoch + 1 }),
     report: "Restored",
     isRestored: true,
   };

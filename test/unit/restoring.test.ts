@@ -191,12 +191,27 @@ test("lost slots are restored by one new node, and served by it if they still ar
   expect(decide([waiting("8", true, lost), ...lostB])).toMatchObject({ kind: "wait" });
   const ready = decide(lostB, { restored: lost });
   expect(["act", "become"]).toContain(ready.kind);
-  if (ready.kind === "become")
-    expect(ready).toMatchObject({ isRestored: true, report: "Restored" });
+  // As soon as its beta is forgotten too.
+  const withoutE = lostB.map(({ name }) =>
+    answered(
+      name.slice(-1),
+      sixNodes
+        .filter(({ letter }) => letter !== "e")
+        .map((truth) =>
+          truth.letter === "b" ? { ...truth, flags: ["fail"], linkUp: false } : truth,
+        ),
+    ),
+  );
+  const now = decide(withoutE, { restored: lost });
+  if (now.kind !== "become") throw new Error(now.reason);
+  expect(now).toMatchObject({ isRestored: true, report: "Restored" });
+  // At the lost one's address the others would take this node for it.
+  const forgotten = now.steps.filter((step) => step.kind === "forget" && step.id === idOf("b"));
+  expect(forgotten).toHaveLength(withoutE.length);
+  expect(now.table?.nodes.map(({ id }) => id)).not.toContain(idOf("b"));
   // The alpha came back meanwhile: what was restored is not taken into use.
   const whole = sixNodes.map(({ letter }) => answered(letter, sixNodes));
   expect(decide(whole, { restored: lost })).not.toHaveProperty("isRestored", true);
-  expect(idOf("b")).toHaveLength(40);
 });
 
 test("an alpha that comes back empty, with nobody left who has its data, restores its own slots", () => {
