@@ -31,8 +31,8 @@ import {
 export interface TestStore {
   readonly url: string;
   readonly environment?: readonly { readonly name: string; readonly value: string }[];
-  /** Of the machine, at /store in the pod. */
-  readonly folder?: string;
+  /** A volume at /store that stays, whatever becomes of the pod. */
+  readonly isVolume?: true;
 }
 
 type Edit = (all: readonly KubernetesObject[], store: TestStore) => void;
@@ -48,15 +48,9 @@ export const homes = {
   },
   emptyDir: () => {},
   "a claim": (all) => {
-    const claim = {
-      metadata: { name: "data" },
-      spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } },
-    };
     for (const { spec } of podTemplatesOf(all))
       spec.volumes = spec.volumes.filter(({ name }) => name !== "data");
-    for (const one of all)
-      if (one.kind === "StatefulSet")
-        Object.assign((one as { spec?: object }).spec ?? {}, { volumeClaimTemplates: [claim] });
+    claim(all, "data");
   },
   "emptyDir and a store": (all, store) => {
     for (const { spec } of podTemplatesOf(all)) {
@@ -77,24 +71,27 @@ export const homes = {
         ...(store.environment ?? []),
       );
       spec.containers.push(backup);
-      if (store.folder === undefined) continue;
-      const mount = { name: "store", mountPath: "/store" };
-      const hostPath = { path: store.folder, type: "DirectoryOrCreate" };
-      spec.volumes.push({ name: "store", hostPath });
-      for (const one of [redis, backup]) one.volumeMounts?.push(mount);
-      // Kubernetes makes the folder for root alone.
-      const securityContext = { runAsUser: 0, runAsNonRoot: false };
-      const command = ["chmod", "0777", mount.mountPath];
-      const opener = { name: "open", image: redis.image, command, securityContext };
-      spec.initContainers = [{ ...opener, resources, volumeMounts: [mount] }];
+      if (store.isVolume)
+        for (const one of [redis, backup])
+          one.volumeMounts?.push({ name: "store", mountPath: "/store" });
     }
+    if (store.isVolume) claim(all, "store");
   },
 } satisfies Record<string, Edit>;
 
-/** A folder of the machine stands for the object store. */
-const folderOfMachine = (namespace: string): TestStore => ({
+function claim(all: readonly KubernetesObject[], name: string): void {
+  const spec = { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } };
+  for (const one of all)
+    if (one.kind === "StatefulSet")
+      Object.assign((one as { spec?: object }).spec ?? {}, {
+        volumeClaimTemplates: [{ metadata: { name }, spec }],
+      });
+}
+
+/** A folder stands for the object store. */
+const folderOnVolume = (_namespace: string): TestStore => ({
   url: "file:///store",
-  folder: `/tmp/rekindle-store-${namespace}`,
+  isVolume: true,
 });
 
 export type Home = keyof typeof homes;
@@ -175,7 +172,7 @@ export interface Cache extends AsyncDisposable {
 }
 
 /** @param storeOf for the one home that has one. */
-export async function createCache(home: Home, storeOf = folderOfMachine): Promise<Cache> {
+export async function createCache(home: Home, storeOf = folderOnVolume): Promise<Cache> {
   const namespace = await createNamespace();
   const cache = openCache(namespace);
   try {

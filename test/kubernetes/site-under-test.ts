@@ -123,7 +123,6 @@ interface PodTemplate {
   // A kubelet of 1.20 now and then takes all of it to notice that the containers have ended.
   spec: {
     containers: Container[];
-    initContainers?: unknown[];
     terminationGracePeriodSeconds: number;
     volumes: { name: string; [kind: string]: unknown }[];
   };
