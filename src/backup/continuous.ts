@@ -31,7 +31,7 @@ export interface ContinuousOptions {
 export interface Continuous extends StreamKeeper {
   /** There is no snapshot yet with which all streams go on. */
   readonly needsSnapshot: boolean;
-  /** Everything that was written until then is stored: in milliseconds since 1970; undefined where nothing is kept. */
+  /** Everything that was written until then is stored: in milliseconds since 1970; undefined where it is not our part. */
   readonly storedAtMs: number | undefined;
   /** Ends the streams where other slots lie together than when they began. */
   compare(sight: Sight): void;
@@ -48,6 +48,8 @@ export function createContinuous(options: ContinuousOptions): Continuous {
   let kept: readonly KeptShard[] = [];
   /** Of the snapshot that is being taken. */
   let begun: readonly KeptShard[] = [];
+  /** Since when it is our part, and nothing may be stored yet. */
+  let beganAtMs: number | undefined;
 
   async function begin(source: Source, copy: Copy): Promise<KeptShard> {
     const same = kept.find((one) => haveSameSlots([one.source], [source]));
@@ -95,10 +97,11 @@ export function createContinuous(options: ContinuousOptions): Continuous {
     },
     get storedAtMs() {
       return kept.length === 0
-        ? undefined
+        ? beganAtMs
         : Math.min(...kept.map(({ stream }) => stream.storedAtMs));
     },
     compare({ choice }) {
+      beganAtMs ??= Date.now();
       if (choice.kind === "none" || kept.length === 0) return;
       const sources = kept.map(({ source }) => source);
       if (haveSameSlots(sources, choice.sources)) return;
@@ -133,7 +136,7 @@ export function createContinuous(options: ContinuousOptions): Continuous {
     },
     async stop() {
       const all = [...kept, ...without(begun, kept)];
-      [kept, begun] = [[], []];
+      [kept, begun, beganAtMs] = [[], [], undefined];
       await end(all);
     },
   };

@@ -1,7 +1,7 @@
 /**
  * Cuts a shard's stream of commands into segments, each of which an append-only file can begin with. Pure.
  *
- * A segment holds the commands as they came, but those that only keep the connection alive, with an annotation of the time before the
+ * A segment holds the commands as they came, but those that change nothing, with an annotation of the time before the
  * first of each second. It never ends within a transaction, and where the stream is in another database than the first at its
  * beginning, it says so first.
  */
@@ -55,8 +55,8 @@ interface Entry {
   readonly isWithin: boolean;
 }
 
-/** Sent to betas only so that they know that the alpha is there, or to ask how far they are. */
-const signsOfLife: ReadonlySet<string> = new Set(["ping", "replconf"]);
+/** What is in the stream and changes no data: signs of life, questions, messages (Sentinels send theirs every other second). */
+const noWrites: ReadonlySet<string> = new Set(["ping", "replconf", "publish", "spublish"]);
 const entryBytes = 160;
 
 export function createSegmentCutter(start: CutterStart): SegmentCutter {
@@ -99,7 +99,7 @@ export function createSegmentCutter(start: CutterStart): SegmentCutter {
     },
     push({ bytes, name, firstArgument }, seconds) {
       offset += bytes.length;
-      if (!signsOfLife.has(name)) {
+      if (!noWrites.has(name)) {
         const selects = name === "select" ? Number(firstArgument) : undefined;
         entries.push({ bytes, end: offset, seconds, selects, isWithin });
         heldBytes += bytes.length + entryBytes;

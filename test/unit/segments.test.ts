@@ -35,6 +35,7 @@ const anyPart = fc.oneof(
   anyWrite.map((one) => [one]),
   anySelect.map((one) => [one]),
   fc.constant([ping]),
+  fc.constant([commandOf("PUBLISH", "__sentinel__:hello", "x")]),
   fc.constant([commandOf("REPLCONF", "GETACK", "*")]),
   anyTransaction,
 );
