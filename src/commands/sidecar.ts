@@ -12,6 +12,7 @@ import { openRecord, type Recorder, readRecords } from "../metrics/record.ts";
 import { type Listen, serveMetrics } from "../metrics/serve.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
 import { reloadUntil } from "../reload/reload.ts";
+import { restartDescriptions } from "../reload/settings.ts";
 import {
   duration,
   type Flags,
@@ -53,6 +54,7 @@ export const descriptions = {
   metrics: listen,
   exporter,
   ...reloadSettingDescriptions,
+  ...restartDescriptions,
   discovery,
   peers,
   dns,
