@@ -19,7 +19,7 @@ import { openMemory } from "../reload/memory.ts";
 import { beOnlyOne } from "../reload/only-one.ts";
 import { type OwnConfiguration, readOwnConfiguration } from "../reload/own-configuration.ts";
 import type { ReloadOptions } from "../reload/reload.ts";
-import { reloadDescriptions } from "../reload/settings.ts";
+import { reloadDescriptions, type restartDescriptions } from "../reload/settings.ts";
 import { trialPrefix } from "../reload/try-out.ts";
 import { peerDescriptions, roleLabel, sentinelDescriptions } from "../replication/settings.ts";
 import type { Settings } from "../settings.ts";
@@ -43,7 +43,9 @@ export const reloadSettingDescriptions = {
   logFormat,
 } as const;
 
-export type ReloadSettings = Settings<typeof reloadSettingDescriptions>;
+/** One that is run once restarts nothing, and looks once. */
+export type ReloadSettings = Settings<typeof reloadSettingDescriptions> &
+  Partial<Settings<typeof restartDescriptions>> & { readonly interval?: number };
 
 export interface OpenReload {
   readonly options: ReloadOptions;
@@ -58,7 +60,7 @@ const askDeadlineMs = 2_000;
  * @throws RekindleError `tryAgain` where another reload is at work for this server.
  */
 export async function openReload(
-  settings: ReloadSettings & { readonly interval?: number },
+  settings: ReloadSettings,
   environment: NodeJS.ProcessEnv,
   surroundings: Surroundings | undefined,
   record: Recorder,
@@ -91,7 +93,7 @@ export async function openReload(
       passwordOverlapMs: settings.passwordOverlap,
       figures: { ended: record.reloaded, state: record.reloadState },
       restarts: inTurn,
-      intervalMs: settings.interval ?? 10_000,
+      intervalMs: settings.interval ?? 0,
     },
     end: () => only?.end(),
   };
@@ -162,7 +164,7 @@ function createAround(
     },
     async drain() {
       const own = readOwn();
-      const endsAt = Date.now() + settings.gracePeriod;
+      const endsAt = Date.now() + (settings.gracePeriod ?? 0);
       const address = addressOf(own);
       return leave({
         settings,

@@ -14,6 +14,7 @@ import { type Listen, serveMetrics } from "../metrics/serve.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
 import { reloadUntil } from "../reload/reload.ts";
+import { restartDescriptions } from "../reload/settings.ts";
 import {
   duration,
   type Flags,
@@ -62,6 +63,7 @@ export const descriptions = {
   ...backupDescriptions,
   every: sidecarEvery,
   ...reloadSettingDescriptions,
+  ...restartDescriptions,
   discovery,
   peers,
   dns,

@@ -4,8 +4,7 @@
 import { explain, isRekindleError, messageOf, RekindleError } from "../errors.ts";
 import { createWatcher } from "../watcher.ts";
 import type { Figures } from "./around.ts";
-import type { Difference } from "./compare.ts";
-import { describeDifference } from "./compare.ts";
+import { type Difference, describeDifference } from "./compare.ts";
 import { digest } from "./facts.ts";
 import { readOwnConfiguration } from "./own-configuration.ts";
 import { restartInTurn } from "./restart.ts";
@@ -20,8 +19,9 @@ export interface ReloadOptions extends RoundOptions {
   readonly intervalMs: number;
 }
 
-/** While something is yet to come. */
-const pendingMs = 1_000;
+/** While something is yet to come; not all nodes at the same moment. */
+const pendingMs = 2_000;
+const spread = (ms: number): number => ms * (0.8 + 0.4 * Math.random());
 
 /** @throws RekindleError `refused` for an invalid file, `tryAgain` where the server did not take it. */
 export async function reloadOnce(options: ReloadOptions): Promise<Round> {
@@ -39,6 +39,7 @@ export const planOnly = (options: RoundOptions): Promise<Round> => openRounds(op
 /** Runs until the signal. What goes wrong is told, and tried again. */
 export async function reloadUntil(signal: AbortSignal, options: ReloadOptions): Promise<void> {
   const { log, figures, memory, intervalMs } = options;
+  const soonMs = Math.min(pendingMs, intervalMs);
   const watch = watchFiles(() => watchedFiles(options));
   const rounds = openRounds(options);
   const watcher = createWatcher(log, () => performance.now());
@@ -61,7 +62,7 @@ export async function reloadUntil(signal: AbortSignal, options: ReloadOptions): 
     for (const why of waiting) watcher.waiting(why);
     const isRestarted = restart.length > 0 && (await restartFor(round, fingerprint));
     if (isRestarted) return 0;
-    return restart.length + waiting.length > 0 ? Math.min(pendingMs, intervalMs) : intervalMs;
+    return spread(restart.length + waiting.length > 0 ? soonMs : intervalMs);
   }
 
   async function restartFor(
@@ -115,7 +116,7 @@ export async function reloadUntil(signal: AbortSignal, options: ReloadOptions): 
         waitMs = await look(handled);
       } catch (thrown) {
         tellTrouble(thrown);
-        waitMs = Math.min(pendingMs, intervalMs);
+        waitMs = spread(soonMs);
       }
     }
   } finally {

@@ -29,7 +29,7 @@ export interface RestartOptions {
   readonly isCurrent: () => boolean;
   /** Told when the server has taken the order to end. */
   readonly onEnd: () => void;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: AbortSignal;
 }
 
 /** For the files that a server writes before it ends, and for betas that it waits for. */
@@ -40,14 +40,12 @@ const renewAfterMs = 2_000;
 /** @returns why it is not the time yet; undefined when the server is back, and all is well. */
 export async function restartInTurn(options: RestartOptions): Promise<string | undefined> {
   const { around, log, pending, isCurrent, onEnd } = options;
-  const early = whyNotNow(options, await lookAround(options));
-  if (early !== undefined) return early;
+  // First: of many that wait, one alone looks at all the others.
   const holding = await around.hold();
   if (!holding.held) return holding.why;
   // Handing over, and ending, may take longer than it is held.
   const renewal = setInterval(() => around.hold().catch(() => {}), renewAfterMs);
   try {
-    // What was seen before may be over by now.
     const before = await lookAround(options);
     const why = whyNotNow(options, before);
     if (why !== undefined) return why;
@@ -109,11 +107,11 @@ async function endServer({ address, access }: RestartOptions): Promise<void> {
 async function untilBack(options: RestartOptions, restarts: number | undefined): Promise<void> {
   const { log, signal } = options;
   const watcher = createWatcher(log, () => performance.now());
-  while (!signal?.aborted) {
+  while (!signal.aborted) {
     const why = await whyNotBack(options, restarts);
     if (why === undefined) return;
     watcher.waiting(why);
-    await pause(lookAgainMs, undefined, signal ? { signal } : {}).catch(() => {});
+    await pause(lookAgainMs, undefined, { signal }).catch(() => {}); // Aborted: the loop ends.
   }
 }
 

@@ -16,8 +16,8 @@ interface Patch {
 /** @param more arguments besides the component's own. */
 export function addSidecar(objects: readonly KubernetesObject[], ...more: readonly string[]): void {
   const path = new URL("../../deployment/sidecar/sidecar.yaml", import.meta.url);
-  const deployment = objects.find(({ kind }) => kind === "Deployment");
-  for (const patch of loadYaml<Patch[]>(readFileSync(path, "utf8"))) apply(patch, deployment);
+  const workload = objects.find(({ kind }) => /^(Deployment|StatefulSet)$/.test(kind ?? ""));
+  for (const patch of loadYaml<Patch[]>(readFileSync(path, "utf8"))) apply(patch, workload);
   const sidecar = containersOf(objects).find(({ name }) => name === "sidecar");
   sidecar?.args?.push(...more);
   Object.assign(sidecar ?? {}, { image: inject("testImages").image });
