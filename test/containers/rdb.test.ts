@@ -47,7 +47,7 @@ async function run(image: string, given: Buffer = Buffer.alloc(0)): Promise<Runn
       const content = `${lines.join("\n")}\n`;
       await container.copyContentToContainer([{ content, target: "/tmp/commands", mode: 0o644 }]);
       const cliName = "c=redis-cli; command -v $c >/dev/null || c=valkey-cli; $c </tmp/commands";
-      return (await container.exec(["sh", "-c", cliName])).output.trim().split("\n");
+      return (await container.exec(["sh", "-c", cliName])).output.replace(/\n$/, "").split("\n");
     },
     [Symbol.asyncDispose]: async () => {
       await container.stop({ timeout: 0 });
