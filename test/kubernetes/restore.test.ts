@@ -47,5 +47,6 @@ onKubernetes("every pod of a cluster is gone: all keys come back from the store"
   await pause(2_000);
   await site.waitUntilWhole();
   expect(await countKeys(site)).toBe(keys);
-  expect((await site.events()).filter((event) => event.startsWith("Restored"))).toHaveLength(3);
+  const events = await site.events();
+  expect(events.filter((event) => /^Restored: slots \S+ are restored/.test(event))).toHaveLength(3);
 });
