@@ -147,7 +147,9 @@ export function startShardStream(options: ShardStreamOptions): ShardStream {
       queuedBytes -= segment.content.length;
       storedTo = segment.to;
     }
-    if (cutter.heldBytes === 0 || taken.length > 0) storedAtMs = takenAtMs;
+    // What is written while no server is connected is not known of.
+    const isAll = server !== undefined && (cutter.heldBytes === 0 || taken.length > 0);
+    if (isAll) storedAtMs = takenAtMs;
     if (isStoreAway) log.info("action", `the stream of ${name}: the store is back`);
     isStoreAway = false;
   }
