@@ -44,13 +44,6 @@ export const isFailed = (node: NodeEntry): boolean => node.flags.includes("fail"
 export const countSlots = (ranges: readonly SlotRange[]): number =>
   ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0);
 
-export const isSameSlots = (
-  slots: readonly SlotRange[],
-  other: readonly SlotRange[] = [],
-): boolean =>
-  slots.length === other.length &&
-  slots.every(([first, last], index) => other[index]?.[0] === first && other[index][1] === last);
-
 /** `0-5460,7000`, as CLUSTER NODES has them; of many ranges the first five and the count. */
 export function describeSlots(ranges: readonly SlotRange[]): string {
   const shown = ranges

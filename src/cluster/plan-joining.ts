@@ -13,7 +13,6 @@ import { awaitGhosts, awaitHandOver, forgetGhosts, healSteps } from "./plan-heal
 import { awaitAgreement, introduce } from "./plan-introductions.ts";
 import { restoreLost } from "./restore-lost.ts";
 import { hasPlace, type Shard, slotsWithoutOwner } from "./shards.ts";
-import { takeLostSlots } from "./take-lost-slots.ts";
 import {
   canComeBack,
   hasLeftItsAddress,
@@ -164,7 +163,8 @@ function replaceLostShard(
   return {
     kind: "become",
     reason: `serving slots ${describeSlots(slots)} empty: their alpha and all its betas are gone`,
-    ...takeLostSlots(observation, topology, self, slots),
+    steps: healSteps(observation, topology, self),
+    table: becomeTable(topology, self, { alphaOf: slots, epoch: topology.currentEpoch + 1 }),
     report: "DataLost",
   };
 }

@@ -39,7 +39,7 @@ const pureFiles = Object.entries({
   sentinel: "plan state configuration",
   replication: "plan elect read-sentinels outcomes types",
   cluster:
-    "plan guard-data hasten topology shards separate-clusters build-table nodes types match-betas choose-alphas election seats spread restore-lost take-lost-slots",
+    "plan guard-data hasten topology shards separate-clusters build-table nodes types match-betas choose-alphas election seats spread restore-lost",
   standalone: "plan types rdb-header aof-manifest commands-in-file",
   restore: "plan-restore",
   snapshots: "retention rdb-head crc64",
