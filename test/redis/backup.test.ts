@@ -6,6 +6,7 @@ import { parseInfo } from "../../src/redis/info.ts";
 import { parseBetas } from "../../src/replication/observe.ts";
 import {
   digestOf,
+  end,
   openFolder,
   type ServerUnderTest,
   type StoreUnderTest,
@@ -196,7 +197,7 @@ const startResident = (
     ...at(node),
     ...more,
   );
-  onTestFinished(() => void running.process.kill("SIGKILL"));
+  onTestFinished(() => end(running.process));
   return running;
 };
 const untilTaken = (store: StoreUnderTest, count: number) =>

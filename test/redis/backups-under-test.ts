@@ -2,6 +2,7 @@
  * Servers and stores for the tests of snapshots: plain ones, and what is brought back by nothing but a server and its files.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   copyFileSync,
   mkdirSync,
@@ -36,6 +37,14 @@ function makeFolder(): string {
   return folder;
 }
 
+/** It is gone when this returns. */
+export async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const isGone = once(child, "exit");
+  child.kill("SIGKILL");
+  await isGone;
+}
+
 /** Answers when this returns, and ends with the test. */
 export async function startServer(
   port: number,
@@ -55,7 +64,8 @@ export async function startServer(
     "yes",
   ];
   const child = spawn(server, [...base, ...args], { stdio: "ignore" });
-  onTestFinished(() => void child.kill("SIGKILL"));
+  // The next test may take its port.
+  onTestFinished(() => end(child));
   await until(
     `an answer at ${port}`,
     () => ask({ port }, [["PING"]]).catch((thrown: Error) => [thrown.message]),

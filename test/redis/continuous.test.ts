@@ -1,10 +1,10 @@
 /** `rekindle backup --continuous`: what is written after a snapshot comes back, by nothing but a server that loads the files. */
-import { once } from "node:events";
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
 import { connect } from "../../src/redis/connection.ts";
 import {
   digestOf,
+  end,
   openFolder,
   type StoreUnderTest,
   startBeta,
@@ -33,7 +33,7 @@ function startContinuous(
     "--continuous",
   ];
   const running = openRoom().start("backup", ...flags, "--log-format", "json", ...more);
-  onTestFinished(() => void running.process.kill("SIGKILL"));
+  onTestFinished(() => end(running.process));
   return running;
 }
 const untilTaken = (store: StoreUnderTest, count: number) =>
@@ -159,9 +159,7 @@ test("through a failover the stream goes on without a gap; where no server has w
   const digest = await digestOf(promoted);
   expect(await digestOf(await startFromStream(24_723, store, newest(store)))).toBe(digest);
   // A server with another history at the same place.
-  const isGone = once(promoted.process, "exit");
-  promoted.process.kill("SIGKILL");
-  await isGone;
+  await end(promoted.process);
   const stranger = await startServer(promoted.port);
   await printed(running, "no server has what follows; a snapshot begins another one");
   await untilTaken(store, 2);
