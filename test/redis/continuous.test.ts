@@ -237,7 +237,7 @@ test("what no snapshot needs any more is removed from the stream", async () => {
 test("while the store is away what memory holds waits for it; beyond that the stream ends, and a snapshot begins another one", async () => {
   const [node, store] = [await startServer(24_750), openFolder()];
   const running = startContinuous(store, node);
-  await untilTaken(store, 1);
+  await printed(running, "is in file:");
   const aside = `${store.folder}.away`;
   const goAway = () => {
     renameSync(store.folder, aside);
