@@ -12,6 +12,7 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { codeOf, messageOf, RekindleError } from "./errors.ts";
 
@@ -33,14 +34,30 @@ export function writeWhole(path: string, text: string, mode: number, isDurable =
     closeSync(fd);
   }
   renameSync(temporary, path);
-  if (!isDurable) return;
-  const folder = openSync(dirname(path), "r");
+  if (isDurable) sync(dirname(path));
+}
+
+/** What a file holds, or which names a folder has, is on the disk when this returns. */
+export function sync(path: string): void {
+  const fd = openSync(path, "r");
   try {
-    fsyncSync(folder);
+    fsyncSync(fd);
   } finally {
-    closeSync(folder);
+    closeSync(fd);
   }
 }
+
+/** A write may take a part only. */
+export async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, at);
+    at += bytesWritten;
+  }
+}
+
+/** What something is called that is not deleted, and in nobody's way any more. */
+export const asideName = (name: string, now: Date, why = "set-aside"): string =>
+  `${name}.${why}-${now.toISOString().replace(/[:.]/g, "-")}`;
 
 /** 40 random hexadecimal digits, as a cluster node's id. Read from the system; loading node:crypto costs 4 ms. */
 export function drawNodeId(): string {

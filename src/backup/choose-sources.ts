@@ -91,11 +91,13 @@ function sayWhy(peers: readonly (ClusterPeer | SetPeer)[]): string {
   return first === undefined ? "" : ` (${first})`;
 }
 
+type Slotted = Pick<Source, "slots">;
+
 /** Whether the same slots lie together: a failover in between changes no data's place. */
-export const haveSameSlots = (a: readonly Source[], b: readonly Source[]): boolean =>
+export const haveSameSlots = (a: readonly Slotted[], b: readonly Slotted[]): boolean =>
   describeTable(a) === describeTable(b);
 
-const describeTable = (sources: readonly Source[]): string =>
+const describeTable = (sources: readonly Slotted[]): string =>
   sources
     .map(({ slots }) => slots.join(","))
     .sort()

@@ -77,7 +77,7 @@ export function createContinuous(options: ContinuousOptions): Continuous {
   ): Promise<Resumed | undefined> {
     const { choice } = await options.finder.look();
     if (choice.kind === "none") throw new Error(choice.reason);
-    const source = choice.sources.find((one) => haveSameSlots([one], [{ ...one, slots }]));
+    const source = choice.sources.find((one) => haveSameSlots([one], [{ slots }]));
     if (source === undefined) throw new Error(`the slots of ${name} were moved`);
     return resumeAt(source, from, signal);
   }

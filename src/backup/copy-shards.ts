@@ -7,8 +7,8 @@ import {
   type Copy,
   connectAsReplica,
   type ReplicaConnection,
-  type ServerVersion,
 } from "../redis/replication-stream.ts";
+import type { ServerVersion } from "../redis/server.ts";
 import { type CheckedRdb, createRdbCheck, type RdbCheck } from "../snapshots/check-rdb.ts";
 import { rdbOf, type Shard } from "../snapshots/manifest.ts";
 import type { Store } from "../stores/store.ts";

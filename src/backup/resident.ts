@@ -3,7 +3,7 @@
  */
 import { explain, isRekindleError, messageOf } from "../errors.ts";
 import { readCatalogue } from "../snapshots/catalogue.ts";
-import type { Manifest } from "../snapshots/manifest.ts";
+import { bytesOf, type Manifest, tookMs } from "../snapshots/manifest.ts";
 import { prune } from "../snapshots/prune.ts";
 import type { Retention } from "../snapshots/retention.ts";
 import type { Continuous } from "./continuous.ts";
@@ -144,13 +144,10 @@ async function findNewest({ store, signal }: ResidentOptions): Promise<number | 
   return whole.at(-1)?.atMs;
 }
 
-export const bytesOf = ({ shards }: Manifest): number =>
-  shards.reduce((sum, { bytes }) => sum + bytes, 0);
-
 export const describe = (manifest: Manifest) => ({
   shards: manifest.shards.length,
   bytes: bytesOf(manifest),
-  milliseconds: Date.parse(manifest.endedAt) - Date.parse(manifest.startedAt),
+  milliseconds: tookMs(manifest),
 });
 
 export function createBell(): Bell {

@@ -12,10 +12,10 @@ const units: Readonly<Record<string, number>> = {
   d: 86_400_000,
 };
 
-export const every: Setting<number | undefined> = {
+export const every = {
   describe:
     "a snapshot at each multiple of this time since midnight UTC, such as 6h or 1d; one that is due at the start is taken at once",
-  read(value) {
+  read(value: string): number {
     const [, number, unit = ""] = /^(\d+)([smhd])$/.exec(value) ?? [];
     const ms = Number(number) * (units[unit] ?? Number.NaN);
     if (!(ms >= 1_000 && ms <= 31 * 86_400_000))
@@ -25,7 +25,7 @@ export const every: Setting<number | undefined> = {
 };
 
 export const backupDescriptions = {
-  every,
+  every: every as Setting<number | undefined>,
   continuous: onOff("with --every: keep each second what is written between snapshots, too"),
   ...retentionDescriptions,
   ...storeSettingDescriptions,

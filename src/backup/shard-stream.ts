@@ -11,6 +11,7 @@ import type { Log } from "../log.ts";
 import { createCommandSplitter } from "../redis/command-splitter.ts";
 import type { Position, Resumed } from "../redis/replication-stream.ts";
 import { nameSegment } from "../snapshots/manifest.ts";
+import { writeAtOnce } from "../stores/small-files.ts";
 import type { Store } from "../stores/store.ts";
 import { type CutSegment, createSegmentCutter } from "./segment-cutter.ts";
 
@@ -138,9 +139,10 @@ export function startShardStream(options: ShardStreamOptions): ShardStream {
     queue.push(...taken);
     for (let next = queue[0]; next !== undefined; next = queue[0]) {
       const segment = next;
-      await store.write(
+      await writeAtOnce(
+        store,
         nameSegment({ stream: id, ...segment }),
-        oneOf(segment.content),
+        segment.content,
         late.signal,
       );
       queue = queue.slice(1);
@@ -199,8 +201,4 @@ export function startShardStream(options: ShardStreamOptions): ShardStream {
       clearTimeout(timer);
     },
   };
-}
-
-async function* oneOf(content: Buffer): AsyncIterable<Buffer> {
-  yield content;
 }

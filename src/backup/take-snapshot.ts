@@ -6,6 +6,7 @@ import { messageOf, RekindleError } from "../errors.ts";
 import { drawNodeId } from "../files.ts";
 import type { Log } from "../log.ts";
 import { type Manifest, makeId, manifestOf, printManifest, rdbOf } from "../snapshots/manifest.ts";
+import { writeAtOnce } from "../stores/small-files.ts";
 import { haveSameSlots } from "./choose-sources.ts";
 import { type CopyOptions, copyShards, fileOf } from "./copy-shards.ts";
 import type { Found, SourceFinder } from "./find-sources.ts";
@@ -62,7 +63,7 @@ async function takeFrom(
       ...(encryptedFor !== undefined && { encryptedFor }),
       shards,
     };
-    await store.write(manifestOf(id), oneOf(printManifest(manifest)), signal);
+    await writeAtOnce(store, manifestOf(id), Buffer.from(printManifest(manifest)), signal);
     isWhole = true;
     keeper?.confirm();
     return manifest;
@@ -72,10 +73,6 @@ async function takeFrom(
       await removeFiles(id, sources.length, options);
     }
   }
-}
-
-async function* oneOf(text: string): AsyncIterable<Buffer> {
-  yield Buffer.from(text);
 }
 
 /** What cannot be removed now the next snapshots do, when it is a day old. */

@@ -6,6 +6,7 @@
 import { existsSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { codeOf, messageOf, RekindleError } from "../errors.ts";
+import { asideName } from "../files.ts";
 import { type DataFiles, holdsAppendOnlyFile, holdsSnapshot } from "../redis/data-files.ts";
 import { myselfOf, type NodeTable, parseNodes } from "./nodes.ts";
 import type { DiskData } from "./types.ts";
@@ -74,11 +75,10 @@ function isBlank(table: NodeTable): boolean {
  * @returns the new names, for the log.
  */
 export function setAside(files: DataFiles, now: Date, withData: boolean): readonly string[] {
-  const stamp = now.toISOString().replace(/[:.]/g, "-");
   const data = withData ? [files.dbfilename, files.appenddirname, files.appendfilename] : [];
   const present = [nodesFile, ...data].filter((name) => existsSync(join(files.dir, name)));
   return present.map((name) => {
-    const aside = `${name}.set-aside-${stamp}`;
+    const aside = asideName(name, now);
     renameSync(join(files.dir, name), join(files.dir, aside));
     return aside;
   });

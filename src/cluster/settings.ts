@@ -19,6 +19,26 @@ import {
   text,
 } from "../settings.ts";
 
+/** What lets nodes, Sentinels and clients in, and how what is done is told: the same for every verb that becomes a server. */
+export const accessDescriptions = {
+  user: optionalText("the ACL user of Rekindle and of replication", {
+    defaultText: "the default user",
+  }),
+  passwordFile: optionalText("a file that holds the password; REKINDLE_PASSWORD gives it directly"),
+  tlsCert: optionalText(
+    "this node's certificate; turns TLS on for clients, replication and the bus",
+  ),
+  tlsKey: optionalText("the certificate's key"),
+  tlsCa: optionalText("the authorities that sign the nodes' certificates"),
+  tlsClients: choice(
+    "whether clients must show a certificate",
+    ["required", "optional", "no"],
+    "required",
+  ),
+  logLevel: choice("least level that is logged", ["debug", "info", "warn", "error"], "info"),
+  logFormat: choice("log lines as JSON or as text", ["auto", "json", "text"], "auto"),
+} as const;
+
 export const clusterSettingDescriptions = {
   nodes: count(
     "how many nodes found the cluster, betas included",
@@ -89,22 +109,7 @@ export const clusterSettingDescriptions = {
     "wait",
   ),
   ...restoreSettingDescriptions,
-  user: optionalText("the ACL user of Rekindle and of replication", {
-    defaultText: "the default user",
-  }),
-  passwordFile: optionalText("a file that holds the password; REKINDLE_PASSWORD gives it directly"),
-  tlsCert: optionalText(
-    "this node's certificate; turns TLS on for clients, replication and the bus",
-  ),
-  tlsKey: optionalText("the certificate's key"),
-  tlsCa: optionalText("the authorities that sign the nodes' certificates"),
-  tlsClients: choice(
-    "whether clients must show a certificate",
-    ["required", "optional", "no"],
-    "required",
-  ),
-  logLevel: choice("least level that is logged", ["debug", "info", "warn", "error"], "info"),
-  logFormat: choice("log lines as JSON or as text", ["auto", "json", "text"], "auto"),
+  ...accessDescriptions,
 } as const;
 
 export type ClusterSettings = Settings<typeof clusterSettingDescriptions>;

@@ -1,7 +1,7 @@
 /**
  * `rekindle backup`: takes a snapshot, or goes on taking them.
  */
-import { bytesOf, describe, tidy } from "../backup/resident.ts";
+import { describe, tidy } from "../backup/resident.ts";
 import { backupDescriptions } from "../backup/settings.ts";
 import { renderProgress } from "../backup/show-progress.ts";
 import { takeSnapshot } from "../backup/take-snapshot.ts";
@@ -11,9 +11,10 @@ import { createLog } from "../log.ts";
 import { openRecord } from "../metrics/record.ts";
 import { readCredentials, readTls } from "../redis/secrets.ts";
 import { type Flags, optionalText, readSettings, type Settings } from "../settings.ts";
-import type { Manifest } from "../snapshots/manifest.ts";
+import { bytesOf, type Manifest, tookMs } from "../snapshots/manifest.ts";
 import { retentionOf } from "../snapshots/settings.ts";
 import { openLiveView, openTerminal } from "../status/terminal.ts";
+import { storeForms } from "../stores/settings.ts";
 import { version } from "../version.ts";
 import { formatBytes } from "../words.ts";
 import { type BackupPlace, backUpUntil, withBackup } from "./back-up.ts";
@@ -21,7 +22,7 @@ import { knownNodesDescriptions, openKnownNodes } from "./known-nodes.ts";
 import { connectionDescriptions, whereaboutsDescriptions } from "./surroundings.ts";
 
 export const descriptions = {
-  to: optionalText("where to: file:///folder, s3://bucket/prefix or gs://bucket/prefix"),
+  to: optionalText(`where to: ${storeForms}`),
   ...backupDescriptions,
   dir: optionalText("keep figures for Prometheus in this folder, as rekindle-backup.prom"),
   ...knownNodesDescriptions,
@@ -60,7 +61,7 @@ export async function run(flags: Flags, environment: NodeJS.ProcessEnv): Promise
       return exitCodes.done;
     }
     const manifest = await backUpOnce(place, stop.signal, isDrawn, environment);
-    record?.backedUp(secondsOf(manifest), bytesOf(manifest));
+    record?.backedUp(tookMs(manifest) / 1_000, bytesOf(manifest));
     record?.backupsAre(Date.parse(manifest.startedAt));
     if (isDrawn) terminal.write(`${summarize(manifest, url)}\n`);
     else log.info("action", `snapshot ${manifest.id} is in ${url}`, describe(manifest));
@@ -118,12 +119,9 @@ function backUpOnce(
 
 const drawMs = 100;
 
-const secondsOf = ({ startedAt, endedAt }: Manifest): number =>
-  (Date.parse(endedAt) - Date.parse(startedAt)) / 1_000;
-
 function summarize(manifest: Manifest, url: string): string {
   const { id, shards } = manifest;
-  const [bytes, seconds] = [bytesOf(manifest), secondsOf(manifest)];
+  const [bytes, seconds] = [bytesOf(manifest), tookMs(manifest) / 1_000];
   const of = shards.length > 1 ? ` of ${shards.length} shards` : "";
   const rate = seconds > 0 ? `, ${formatBytes(bytes / seconds)}/s` : "";
   return `snapshot ${id}${of}: ${formatBytes(bytes)} in ${seconds.toFixed(1)} s${rate}, in ${url}`;

@@ -8,17 +8,17 @@ import { findServer } from "../redis/server.ts";
 import { verifySnapshot } from "../restore/verify-snapshot.ts";
 import { type Flags, onOff, optionalText, readSettings, type Settings } from "../settings.ts";
 import { readCatalogue } from "../snapshots/catalogue.ts";
-import type { Manifest } from "../snapshots/manifest.ts";
+import { bytesOf, type Manifest } from "../snapshots/manifest.ts";
 import { prune, removeSnapshot } from "../snapshots/prune.ts";
 import { listSegments, listSnapshots, readSnapshot } from "../snapshots/read-snapshots.ts";
 import { retentionDescriptions, retentionOf } from "../snapshots/settings.ts";
 import { openStore } from "../stores/open-store.ts";
-import { storeSettingDescriptions } from "../stores/settings.ts";
+import { storeForms, storeSettingDescriptions } from "../stores/settings.ts";
 import type { Store } from "../stores/store.ts";
 import { formatBytes, formatCount } from "../words.ts";
 
 export const descriptions = {
-  from: optionalText("the store: file:///folder, s3://bucket/prefix or gs://bucket/prefix"),
+  from: optionalText(`the store: ${storeForms}`),
   json: onOff("the list as JSON"),
   verify: onOff("download every file, check it, and load it into a server for a moment"),
   snapshot: optionalText("verify only this one, by its id", { defaultText: "all" }),
@@ -75,7 +75,8 @@ async function list(store: Store, asJson: boolean): Promise<number> {
 
 /** @param streams what is known of their ends already: many snapshots are of one. */
 async function describe(store: Store, id: string, streams: Map<string, Date>): Promise<Listed> {
-  const { endedAt, topology, server, shards, encryptedFor } = await readSnapshot(store, id);
+  const manifest = await readSnapshot(store, id);
+  const { endedAt, topology, server, shards, encryptedFor } = manifest;
   for (const { stream } of shards) {
     if (stream === undefined || streams.has(stream)) continue;
     const segments = await listSegments(store, stream);
@@ -89,7 +90,7 @@ async function describe(store: Store, id: string, streams: Map<string, Date>): P
     endedAt,
     topology,
     shards: shards.length,
-    bytes: shards.reduce((sum, { bytes }) => sum + bytes, 0),
+    bytes: bytesOf(manifest),
     server: `${server.name} ${server.version}`,
     isEncrypted: encryptedFor !== undefined,
     streamUntil: until > Date.parse(endedAt) ? new Date(until).toISOString() : undefined,

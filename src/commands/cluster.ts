@@ -16,7 +16,6 @@ import { drawNodeId, writeWhole } from "../files.ts";
 import { createLog } from "../log.ts";
 import { openRecord } from "../metrics/record.ts";
 import { requireFreePorts } from "../redis/ports.ts";
-import { settleRestore } from "../restore/staging.ts";
 import type { Flags } from "../settings.ts";
 import { version } from "../version.ts";
 import {
@@ -56,7 +55,6 @@ async function prepare(
 ): Promise<Start> {
   const foundation = layFoundation(settings, environment);
   const { files, connect } = foundation;
-  settleRestore(files.dir, log);
   const restorer = await openRestorer(settings, foundation, log);
   let configuration = "";
   const destiny = await decideDestiny({

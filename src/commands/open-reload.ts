@@ -11,6 +11,7 @@ import { isRekindleError } from "../errors.ts";
 import { isInPod } from "../kubernetes/access.ts";
 import type { Log } from "../log.ts";
 import type { Recorder } from "../metrics/record.ts";
+import { hasPeers } from "../redis/configuration.ts";
 import { readCredentials, readTlsAt } from "../redis/secrets.ts";
 import { findServer } from "../redis/server.ts";
 import type { Around } from "../reload/around.ts";
@@ -152,14 +153,13 @@ function createAround(
     release: async () => turns?.release(),
     look: async () => {
       const own = readOwn();
-      const isAlone = !own.owned.has("cluster-enabled") && !own.owned.has("replica-announce-ip");
       return lookAtSet({
         ...settings,
         address: addressOf(own),
         discovery,
         ways: ways(own),
         sentinelPlaces: settings,
-        isAlone,
+        isAlone: !hasPeers(own.owned),
       });
     },
     async drain() {

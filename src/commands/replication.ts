@@ -15,7 +15,6 @@ import {
   replicationSettingDescriptions,
 } from "../replication/settings.ts";
 import type { HostPort } from "../replication/types.ts";
-import { settleRestore } from "../restore/staging.ts";
 import type { Flags } from "../settings.ts";
 import { version } from "../version.ts";
 import {
@@ -56,7 +55,6 @@ async function prepare(
 ): Promise<Start> {
   const foundation = layFoundation(settings, environment);
   const { files, connect, configurationFile } = foundation;
-  settleRestore(files.dir, log);
   const restorer = await openRestorer(settings, foundation, log);
   const { nodes, peerWait, set, minReplicasToWrite, announceHostname: announcedAs } = settings;
   const render = (

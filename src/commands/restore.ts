@@ -13,12 +13,13 @@ import { findServer, type Server } from "../redis/server.ts";
 import { readServerVersion } from "../redis/server-version.ts";
 import { readUserConfiguration } from "../redis/user-configuration.ts";
 import { planFromStore } from "../restore/plan-from-store.ts";
-import { restoreFolder, settleRestore } from "../restore/restore-folder.ts";
+import { restoreFolder } from "../restore/restore-folder.ts";
 import { checkWanted, moment } from "../restore/settings.ts";
+import { settleRestore } from "../restore/staging.ts";
 import type { Source, WantedSnapshot } from "../restore/types.ts";
 import { type Flags, onOff, optionalText, readSettings, type Setting } from "../settings.ts";
 import { openStore } from "../stores/open-store.ts";
-import { storeSettingDescriptions } from "../stores/settings.ts";
+import { storeForms, storeSettingDescriptions } from "../stores/settings.ts";
 import type { Store } from "../stores/store.ts";
 import { formatBytes } from "../words.ts";
 import { requireWritable } from "./start-server.ts";
@@ -30,7 +31,7 @@ const slots: Setting<readonly SlotRange[] | undefined> = {
 };
 
 export const descriptions = {
-  from: optionalText("the store: file:///folder, s3://bucket/prefix or gs://bucket/prefix"),
+  from: optionalText(`the store: ${storeForms}`),
   dir: optionalText("the folder; it must hold no data yet"),
   snapshot: optionalText("which snapshot, by its id", { defaultText: "the newest" }),
   at: moment("the moment whose data is wanted, as far as the backup goes", "the newest"),

@@ -12,23 +12,23 @@ import { parseInfo } from "../redis/info.ts";
 import type { Setting } from "../settings.ts";
 import { backUpUntil } from "./back-up.ts";
 
-export const sidecarEvery: Setting<number | undefined> = { ...every, fallback: "6h" };
+export const sidecarEvery: Setting<number> = { ...every, fallback: "6h" };
 
 const loopback = "127.0.0.1";
-const defaultEveryMs = 6 * 3_600_000;
 
 /** Until the signal. The server beside it, in the same pod, leads to all others. */
 export async function backUpBeside(
   signal: AbortSignal,
   settings: BackupSettings & {
     readonly backup: string;
+    readonly every: number;
     readonly address?: string | undefined;
     readonly port: number;
   },
   connect: ConnectOptions,
   record: Recorder,
 ): Promise<void> {
-  const { address = loopback, port, every: everyMs = defaultEveryMs } = settings;
+  const { address = loopback, port, every: everyMs } = settings;
   const own = { ip: address, port, busPort: port + busPortDistance };
   const connections = openConnections(connect);
   /** A node's id, or a run id: as `chooseTaker` knows it. */

@@ -24,6 +24,7 @@ import {
   type Setting,
   type Settings,
 } from "../settings.ts";
+import { storeForms } from "../stores/settings.ts";
 import { version } from "../version.ts";
 import { findIfTold, openReload, reloadSettingDescriptions } from "./open-reload.ts";
 import { backUpBeside, sidecarEvery } from "./sidecar-backup.ts";
@@ -57,9 +58,7 @@ export const descriptions = {
   ),
   metrics: listen,
   exporter,
-  backup: optionalText(
-    "take snapshots to this store: file:///folder, s3://bucket/prefix or gs://bucket/prefix; of all sidecars one does",
-  ),
+  backup: optionalText(`take snapshots to this store: ${storeForms}; of all sidecars one does`),
   ...backupDescriptions,
   every: sidecarEvery,
   ...reloadSettingDescriptions,

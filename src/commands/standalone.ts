@@ -3,14 +3,13 @@
  * this process becomes.
  */
 import { resolve } from "node:path";
-import { checkTls, clusterSettingDescriptions } from "../cluster/settings.ts";
+import { accessDescriptions, checkTls, clusterSettingDescriptions } from "../cluster/settings.ts";
 import { createLog, type Log } from "../log.ts";
 import { openRecord } from "../metrics/record.ts";
 import { type DataFiles, findDataFiles, isWithoutKeys } from "../redis/data-files.ts";
 import { requireFreePorts } from "../redis/ports.ts";
 import { directiveValue } from "../redis/user-configuration.ts";
 import { checkRestore, restoreSettingDescriptions } from "../restore/settings.ts";
-import { settleRestore } from "../restore/staging.ts";
 import { type Flags, readSettings, type Settings } from "../settings.ts";
 import { requireNoOtherServer } from "../standalone/find-other-server.ts";
 import { prepareFolder, readLastStart } from "../standalone/prepare-folder.ts";
@@ -34,14 +33,7 @@ export const descriptions = {
   config: shared.config,
   server: shared.server,
   ...restoreSettingDescriptions,
-  user: shared.user,
-  passwordFile: shared.passwordFile,
-  tlsCert: shared.tlsCert,
-  tlsKey: shared.tlsKey,
-  tlsCa: shared.tlsCa,
-  tlsClients: shared.tlsClients,
-  logLevel: shared.logLevel,
-  logFormat: shared.logFormat,
+  ...accessDescriptions,
 } as const;
 
 type StandaloneSettings = Settings<typeof descriptions>;
@@ -86,7 +78,6 @@ async function prepare(
   await requireFreePorts(loopback, [{ port, flag: "--port" }]);
   const server = await foundation.server;
   requireNoOtherServer(files.dir);
-  settleRestore(files.dir, log);
   const restorer = await openRestorer(settings, foundation, log);
   if (restorer && holdsNothing(files)) {
     await restorer.prepare("all");

@@ -19,6 +19,7 @@ import { findServer, type Server } from "../redis/server.ts";
 import { type Directive, readUserConfiguration } from "../redis/user-configuration.ts";
 import type { Restorer } from "../restore/restorer.ts";
 import type { RestoreSettings } from "../restore/settings.ts";
+import { settleRestore } from "../restore/staging.ts";
 import type { Flags } from "../settings.ts";
 import { type Surroundings, tellRefusal } from "./surroundings.ts";
 
@@ -95,15 +96,21 @@ export function layFoundation(
   };
 }
 
-/** @returns undefined where nothing is to be restored: then nothing that restores is loaded. */
+/**
+ * Settles a restore that was cut off, first.
+ *
+ * @returns undefined where nothing is to be restored: then nothing that restores is loaded.
+ */
 export async function openRestorer(
   settings: RestoreSettings,
   { files, server }: Foundation,
   log: Log,
 ): Promise<Restorer | undefined> {
-  if (settings.restoreFrom === undefined) return undefined;
+  settleRestore(files.dir, log);
+  const { restoreFrom } = settings;
+  if (restoreFrom === undefined) return undefined;
   const { createRestorer } = await import("../restore/restorer.ts");
-  return createRestorer(settings, files, await server, log);
+  return createRestorer({ ...settings, restoreFrom }, files, await server, log);
 }
 
 /** Writes the configuration, and says what this process becomes. */

@@ -1,17 +1,12 @@
 /**
  * Which server can load which file. Each line was read in `rdb.h` of that release, or seen in a file that it wrote.
  */
+import type { ServerVersion } from "../redis/server.ts";
 import { MalformedError } from "./primitives.ts";
 
 export interface Format {
   readonly name: "redis" | "valkey";
   readonly version: number;
-}
-
-export interface ServerVersion {
-  readonly name: "redis" | "valkey";
-  /** `7.0.15`. */
-  readonly version: string;
 }
 
 export const headerBytes = 9;

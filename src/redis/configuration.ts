@@ -86,7 +86,8 @@ export const unlessSet: Readonly<Record<string, string>> = {
   [protectedMode]: "no",
 };
 
-const hasPeers = (owned: ReadonlyMap<string, string>): boolean =>
+/** @param owned what Rekindle decides for a node. */
+export const hasPeers = (owned: ReadonlyMap<string, string>): boolean =>
   owned.has("cluster-enabled") || owned.has("replica-announce-ip");
 
 function ownedDirectives(options: ServerOptions): ReadonlyMap<string, string> {

@@ -7,9 +7,10 @@ import type { Socket } from "node:net";
 import { type Address, formatAddress } from "../address.ts";
 import { messageOf, RekindleError } from "../errors.ts";
 import { type ConnectOptions, connect } from "./connection.ts";
-import { parseInfo } from "./info.ts";
+import { parseInfo, readServer } from "./info.ts";
 import { createFeedReader, type Sent } from "./replica-feed.ts";
 import { type Command, encodeCommands, ReplyError } from "./resp.ts";
+import type { ServerVersion } from "./server.ts";
 
 export interface StreamOptions extends ConnectOptions {
   readonly signal?: AbortSignal;
@@ -19,11 +20,6 @@ export interface StreamOptions extends ConnectOptions {
 export interface Position {
   readonly history: string;
   readonly offset: number;
-}
-
-export interface ServerVersion {
-  readonly name: "redis" | "valkey";
-  readonly version: string;
 }
 
 export interface ReplicaConnection {
@@ -77,7 +73,7 @@ export async function connectAsReplica(
     connection.close();
     throw denied(address, first.message, options);
   }
-  const server = readServer(String(info));
+  const server = readServer(parseInfo(String(info)));
   // Valkey 9 gives one that does not say its version what an older one can load, or nothing where its data has what that cannot.
   if (server.name === "valkey") await connection.send([["REPLCONF", "version", server.version]]);
   const where = formatAddress(address);
@@ -114,14 +110,6 @@ export async function connectAsReplica(
       connection.detach().destroy();
     },
   };
-}
-
-function readServer(text: string): ServerVersion {
-  const info = parseInfo(text);
-  const valkey = info.get("valkey_version");
-  return valkey === undefined
-    ? { name: "redis", version: info.get("redis_version") ?? "" }
-    : { name: "valkey", version: valkey };
 }
 
 interface Feed {

@@ -2,16 +2,13 @@
  * Which server the executable is, as it says itself.
  */
 import { RekindleError } from "../errors.ts";
-import { runVersion } from "./server.ts";
+import { parseVersion, runVersion, type ServerVersion } from "./server.ts";
 
-export async function readServerVersion(
-  path: string,
-): Promise<{ readonly name: "redis" | "valkey"; readonly version: string }> {
-  const output = await runVersion(path);
-  const [, name, version] = /^(Redis|Valkey) server v=(\d+\.\d+\.\d+)/.exec(output) ?? [];
-  if (version === undefined)
+export async function readServerVersion(path: string): Promise<ServerVersion> {
+  const said = parseVersion(await runVersion(path));
+  if (said === undefined)
     throw new RekindleError("serverNotUsable", `${path} does not say which version it is`, {
       hint: "name the server's executable with --server",
     });
-  return { name: name === "Redis" ? "redis" : "valkey", version };
+  return said;
 }

@@ -16,6 +16,12 @@ export interface Server {
   readonly hasHostnames: boolean;
 }
 
+export interface ServerVersion {
+  readonly name: "redis" | "valkey";
+  /** `7.0.15`. */
+  readonly version: string;
+}
+
 const names = ["redis-server", "valkey-server"];
 
 /**
@@ -46,15 +52,15 @@ function inspect(path: string): Server | undefined {
 
 async function askVersion(path: string): Promise<Server> {
   const output = await runVersion(path);
-  const match = /^(?:Redis|Valkey) server v=(\d+)\.(\d+)\.(\d+)/.exec(output);
-  if (!match) {
+  const said = parseVersion(output);
+  if (!said) {
     throw new RekindleError(
       "serverNotUsable",
       `${path} is no Redis or Valkey server: it says "${output.split("\n")[0]}"`,
       { hint: "name the server's executable with --server" },
     );
   }
-  const [major = 0, minor = 0, patch = 0] = match.slice(1).map(Number);
+  const [major = 0, minor = 0, patch = 0] = said.version.split(".").map(Number);
   if (major < 6) {
     throw new RekindleError(
       "serverNotUsable",
@@ -78,6 +84,14 @@ export function requireHostnames({ path, hasHostnames }: Server, name: string | 
     `${path} is older than 6.2.7, whose Sentinels do not find a node again by its name`,
     { hint: "leave --announce-hostname out, or use Redis 6.2.7 or later" },
   );
+}
+
+/** Of what `--version` prints; undefined for what is no server's. */
+export function parseVersion(output: string): ServerVersion | undefined {
+  const [, name, version] = /^(Redis|Valkey) server v=(\d+\.\d+\.\d+)/.exec(output) ?? [];
+  return version === undefined
+    ? undefined
+    : { name: name === "Redis" ? "redis" : "valkey", version };
 }
 
 export async function runVersion(path: string): Promise<string> {

@@ -3,15 +3,15 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { messageOf, RekindleError } from "../errors.ts";
-import { type Command, createReplyReader, encodeCommands, type Reply, ReplyError } from "./resp.ts";
+import { type Connection, connect } from "./connection.ts";
+import { type Command, type Reply, ReplyError } from "./resp.ts";
 
 export interface ThrowAwayServer extends AsyncDisposable {
-  /** No deadline: to save a large set takes as long as it takes, while the server lives. */
+  /** Without a deadline, while the server lives. */
   ask(...commands: readonly Command[]): Promise<readonly Reply[]>;
 }
 
@@ -37,20 +37,24 @@ export async function startThrowAwayServer(
     server.once("exit", () => resolve());
     server.once("error", () => resolve());
   });
-  let socket: Socket | undefined;
+  let connection: Connection | undefined;
 
   async function dispose(): Promise<void> {
-    socket?.destroy();
+    connection?.close();
     if (server.exitCode === null && server.signalCode === null) server.kill("SIGKILL");
     await ended;
     rmSync(place, { recursive: true, force: true });
   }
 
   try {
-    socket = await connectOnceThere(socketPath, server, said);
-    const conversation = converse(socket, said);
-    await untilLoaded(conversation);
-    return { ask: conversation, [Symbol.asyncDispose]: dispose };
+    connection = await connectOnceThere(socketPath, server, said);
+    const { send } = connection;
+    const ask: ThrowAwayServer["ask"] = (...commands) =>
+      send(commands).catch(() => {
+        throw failed(said);
+      });
+    await untilLoaded(ask);
+    return { ask, [Symbol.asyncDispose]: dispose };
   } catch (thrown) {
     await dispose();
     throw thrown;
@@ -74,50 +78,30 @@ function listen(server: ChildProcess): Said {
   };
 }
 
-async function connectOnceThere(path: string, server: ChildProcess, said: Said): Promise<Socket> {
+async function connectOnceThere(
+  socketPath: string,
+  server: ChildProcess,
+  said: Said,
+): Promise<Connection> {
   for (;;) {
     if (server.exitCode !== null || server.signalCode !== null || server.pid === undefined)
       throw failed(said);
     try {
-      return await new Promise<Socket>((resolve, reject) => {
-        const socket = connect(path, () => resolve(socket));
-        socket.once("error", reject);
-      });
+      return await connect({ ip: "", port: 0, busPort: 0 }, { ...ours, socketPath });
     } catch {
       await pause(20); // Not listening yet; whether it still runs is looked at above.
     }
   }
 }
 
+/** The longest that a timer takes (2^31 - 1 ms): to save a large set takes as long as it takes, while the server lives. */
+const deadlineMs = 2 ** 31 - 1;
+const ours = { credentials: { user: undefined, password: undefined }, tls: undefined, deadlineMs };
+
 const failed = (said: Said): RekindleError =>
   new RekindleError("refused", `the server cannot load the data: ${said()}`, {
     hint: "choose another snapshot, or another server with --server",
   });
-
-function converse(socket: Socket, said: Said): ThrowAwayServer["ask"] {
-  return (...commands) =>
-    new Promise((resolve, reject) => {
-      const reader = createReplyReader();
-      const replies: Reply[] = [];
-      const onData = (bytes: Buffer) => {
-        replies.push(...reader.push(bytes));
-        if (replies.length < commands.length) return;
-        stop();
-        resolve(replies);
-      };
-      const onEnd = () => {
-        stop();
-        reject(failed(said));
-      };
-      const stop = () => {
-        socket.off("data", onData);
-        socket.off("close", onEnd);
-      };
-      socket.on("data", onData);
-      socket.once("close", onEnd);
-      socket.write(encodeCommands(commands));
-    });
-}
 
 async function untilLoaded(ask: ThrowAwayServer["ask"]): Promise<void> {
   for (;;) {

@@ -2,7 +2,7 @@
  * Which life of which server this is.
  */
 import type { Connection } from "../redis/connection.ts";
-import { parseInfo } from "../redis/info.ts";
+import { parseInfo, readServer } from "../redis/info.ts";
 
 export interface ServerLife {
   /** Another one in each life. */
@@ -18,8 +18,7 @@ export async function readLife(connection: Pick<Connection, "send">): Promise<Se
   const uptimeMs = Number(info.get("uptime_in_seconds") ?? 0) * 1_000;
   return {
     runId: info.get("run_id") ?? "",
-    // Valkey calls itself Redis 7.2.4, too.
-    version: info.get("valkey_version") ?? info.get("redis_version") ?? "",
+    version: readServer(info).version,
     startedAt: Date.now() - uptimeMs - 1_000,
   };
 }

@@ -3,7 +3,12 @@
  */
 import { isIP } from "node:net";
 import { parseEndpoint } from "../address.ts";
-import { checkDiscovery, checkTls, clusterSettingDescriptions } from "../cluster/settings.ts";
+import {
+  accessDescriptions,
+  checkDiscovery,
+  checkTls,
+  clusterSettingDescriptions,
+} from "../cluster/settings.ts";
 import { kubernetesSettingDescriptions } from "../kubernetes/settings.ts";
 import { checkRestore, restoreSettingDescriptions } from "../restore/settings.ts";
 import {
@@ -92,14 +97,7 @@ export const replicationSettingDescriptions = {
     "10s",
   ),
   ...restoreSettingDescriptions,
-  user: shared.user,
-  passwordFile: shared.passwordFile,
-  tlsCert: shared.tlsCert,
-  tlsKey: shared.tlsKey,
-  tlsCa: shared.tlsCa,
-  tlsClients: shared.tlsClients,
-  logLevel: shared.logLevel,
-  logFormat: shared.logFormat,
+  ...accessDescriptions,
 } as const;
 
 export type ReplicationSettings = Settings<typeof replicationSettingDescriptions>;

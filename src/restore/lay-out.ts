@@ -4,14 +4,15 @@
  */
 
 import { createReadStream } from "node:fs";
-import { appendFile, mkdir, open, rename, rm } from "node:fs/promises";
+import { appendFile, mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { RekindleError } from "../errors.ts";
+import { sync, writeWhole } from "../files.ts";
+import { firstParts, renderAofManifest } from "../redis/aof-manifest.ts";
 import type { DataFiles } from "../redis/data-files.ts";
 import { ReplyError } from "../redis/resp.ts";
 import type { Server } from "../redis/server.ts";
 import { startThrowAwayServer } from "../redis/throw-away-server.ts";
-import { syncFolder } from "./staging.ts";
 
 export interface Written {
   readonly folder: string;
@@ -34,7 +35,7 @@ export async function layOut(written: Written, names: DataFiles, server: Server)
     if (written.commands !== undefined) await replay(written, server);
     await rename(join(folder, written.rdb), join(folder, names.dbfilename));
   }
-  syncFolder(folder);
+  sync(folder);
 }
 
 async function layOutFolder(
@@ -43,18 +44,11 @@ async function layOutFolder(
 ): Promise<void> {
   const inner = join(folder, appenddirname);
   await mkdir(inner, { mode: 0o700 });
-  const base = `${appendfilename}.1.base.rdb`;
-  const increment = `${appendfilename}.1.incr.aof`;
+  const { base, increment, manifest } = firstParts({ appendfilename });
   await rename(join(folder, rdb), join(inner, base));
   if (commands !== undefined) await rename(join(folder, commands), join(inner, increment));
-  const lines = [
-    `file ${base} seq 1 type b`,
-    ...(commands === undefined ? [] : [`file ${increment} seq 1 type i`]),
-  ];
-  await using manifest = await open(join(inner, `${appendfilename}.manifest`), "w", 0o600);
-  await manifest.writeFile(`${lines.join("\n")}\n`);
-  await manifest.sync();
-  syncFolder(inner);
+  const text = renderAofManifest(base, commands === undefined ? undefined : increment);
+  writeWhole(join(inner, manifest), text, 0o600);
 }
 
 /** Up to 6.2: one file that begins as an RDB file does. */

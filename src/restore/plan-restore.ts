@@ -2,7 +2,8 @@
  * Which snapshot, which of its shards, and which part of their streams. Pure: no clock, network or file.
  */
 import { intersect, isEmptySet, parseSlotRange, type SlotSet, slotSet } from "../rdb/slots.ts";
-import { canLoad, formatOf, type ServerVersion } from "../rdb/versions.ts";
+import { canLoad, formatOf } from "../rdb/versions.ts";
+import type { ServerVersion } from "../redis/server.ts";
 import type { Manifest, Shard } from "../snapshots/manifest.ts";
 import type { Part, RestorePlan, StoredSegment, WantedSnapshot } from "./types.ts";
 

@@ -18,7 +18,6 @@ import { commitStaging, dropStaging, openStaging } from "./staging.ts";
 import type { Source, WantedSnapshot } from "./types.ts";
 import { type Stream, writeRdb, writeStreams } from "./write-data.ts";
 
-export { settleRestore } from "./staging.ts";
 export type { SlotRange, WantedSnapshot };
 
 export interface RestoreOptions {

@@ -30,15 +30,13 @@ export interface Restorer {
   discard(): void;
 }
 
-/** @returns undefined where nothing is to be restored. */
 export async function createRestorer(
-  settings: RestoreSettings,
+  settings: RestoreSettings & { readonly restoreFrom: string },
   files: DataFiles,
   server: Server,
   log: Log,
-): Promise<Restorer | undefined> {
+): Promise<Restorer> {
   const { restoreFrom, restoreSnapshot: id, restoreAt: at } = settings;
-  if (restoreFrom === undefined) return undefined;
   const store = await openStore(restoreFrom, settings);
   let sight: Sight = "unknown";
   let prepared: Prepared | undefined;

@@ -4,18 +4,9 @@
  * Cut off before that rename, what is there is taken away by the next boot; cut off after it, the next boot moves the rest into
  * place. Nothing in between ever starts as if it were the data.
  */
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { removeIfEmpty, writeWhole } from "../files.ts";
+import { asideName, removeIfEmpty, sync, writeWhole } from "../files.ts";
 import type { Log } from "../log.ts";
 
 const unfinished = "rekindle-restoring";
@@ -37,9 +28,9 @@ export function dropStaging(dir: string): void {
 export function commitStaging(dir: string, beside: Readonly<Record<string, string>>): void {
   const folder = join(dir, unfinished);
   for (const [name, text] of Object.entries(beside)) writeWhole(join(folder, name), text, 0o600);
-  syncFolder(folder);
+  sync(folder);
   renameSync(folder, join(dir, whole));
-  syncFolder(dir);
+  sync(dir);
   moveIntoPlace(dir);
 }
 
@@ -58,22 +49,12 @@ export function settleRestore(dir: string, log: Log): void {
 }
 
 function moveIntoPlace(dir: string): void {
-  const stamp = new Date().toISOString().replace(/[:.]/g, "-");
+  const now = new Date();
   for (const name of readdirSync(join(dir, whole))) {
     // Files without a key may be there, of a server that never had one.
-    if (existsSync(join(dir, name)))
-      renameSync(join(dir, name), join(dir, `${name}.set-aside-${stamp}`));
+    if (existsSync(join(dir, name))) renameSync(join(dir, name), join(dir, asideName(name, now)));
     renameSync(join(dir, whole, name), join(dir, name));
   }
-  syncFolder(dir);
+  sync(dir);
   removeIfEmpty(join(dir, whole));
-}
-
-export function syncFolder(folder: string): void {
-  const fd = openSync(folder, "r");
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }

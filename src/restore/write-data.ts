@@ -1,8 +1,9 @@
 /**
  * Writes what a restore gives: one RDB file, and one append-only file of all that came after it.
  */
-import { type FileHandle, open, truncate } from "node:fs/promises";
+import { open, truncate } from "node:fs/promises";
 import { messageOf, RekindleError } from "../errors.ts";
+import { writeAll } from "../files.ts";
 import { createPages } from "../rdb/pages.ts";
 import { MalformedError } from "../rdb/primitives.ts";
 import { type CommandSource, type Followed, selectCommands } from "../rdb/select-commands.ts";
@@ -145,12 +146,5 @@ function checkHeader(name: string, chunk: Uint8Array): void {
     throw new RekindleError("refused", `${name} is no RDB file: ${messageOf(thrown)}`, {
       hint: "choose another snapshot: `rekindle backups --verify` tells which are sound",
     });
-  }
-}
-
-async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, at);
-    at += bytesWritten;
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The settings of `rekindle sentinel`, each described once.
  */
-import { checkDiscovery, checkTls, clusterSettingDescriptions } from "../cluster/settings.ts";
+import { accessDescriptions, checkDiscovery, checkTls } from "../cluster/settings.ts";
 import {
   announceHostname,
   peerDescriptions,
@@ -19,8 +19,6 @@ import {
   type Settings,
   text,
 } from "../settings.ts";
-
-const shared = clusterSettingDescriptions;
 
 export const sentinelSettingDescriptions = {
   count: count("how many Sentinels there are", { from: 1, to: 100 }, { fallback: "3" }),
@@ -48,14 +46,7 @@ export const sentinelSettingDescriptions = {
     defaultText: "redis-server or valkey-server on the PATH",
   }),
   peerWait: replicationSettingDescriptions.peerWait,
-  user: shared.user,
-  passwordFile: shared.passwordFile,
-  tlsCert: shared.tlsCert,
-  tlsKey: shared.tlsKey,
-  tlsCa: shared.tlsCa,
-  tlsClients: shared.tlsClients,
-  logLevel: shared.logLevel,
-  logFormat: shared.logFormat,
+  ...accessDescriptions,
 } as const;
 
 export type SentinelSettings = Settings<typeof sentinelSettingDescriptions>;

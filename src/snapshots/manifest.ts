@@ -9,6 +9,7 @@
  * 7.0 writes them) cut in segments; their names are the replication offsets of the first byte and of the one after the last.
  */
 import { RekindleError } from "../errors.ts";
+import type { ServerVersion } from "../redis/server.ts";
 
 export interface Shard {
   /** Beside the manifest. */
@@ -33,7 +34,7 @@ export interface Manifest {
   readonly startedAt: string;
   readonly endedAt: string;
   readonly topology: "cluster" | "replication" | "standalone";
-  readonly server: { readonly name: "redis" | "valkey"; readonly version: string };
+  readonly server: ServerVersion;
   /** The key's fingerprint, where the files are encrypted on our side; the manifest never is. */
   readonly encryptedFor?: string;
   readonly shards: readonly Shard[];
@@ -46,6 +47,14 @@ export const rdbOf = (id: string, shard: Pick<Shard, "file">): string =>
 /** Of a snapshot that begins now: its second, and what tells it from another of that second. */
 export const makeId = (now: Date, drawn: string): string =>
   `${now.toISOString().replace(/[-:]|\.\d+/g, "")}-${drawn.slice(0, 4)}`;
+
+/** Of all its shards. */
+export const bytesOf = ({ shards }: Pick<Manifest, "shards">): number =>
+  shards.reduce((sum, { bytes }) => sum + bytes, 0);
+
+/** How long it took to take. */
+export const tookMs = ({ startedAt, endedAt }: Pick<Manifest, "startedAt" | "endedAt">): number =>
+  Date.parse(endedAt) - Date.parse(startedAt);
 
 export interface Segment {
   readonly stream: string;

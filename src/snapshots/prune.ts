@@ -2,10 +2,10 @@
  * Takes away what the rules do not keep, and what snapshots that were cut off have left.
  */
 import type { Log } from "../log.ts";
-import { readAll } from "../stores/read-all.ts";
 import type { Store, StoredFile } from "../stores/store.ts";
 import type { StoredSnapshot } from "./catalogue.ts";
-import { manifestOf, parseManifest, readSegmentName } from "./manifest.ts";
+import { manifestOf, readSegmentName } from "./manifest.ts";
+import { readSnapshot } from "./read-snapshots.ts";
 import { chooseExpired, type Retention } from "./retention.ts";
 
 /** What is younger may be of a snapshot that is under way elsewhere. */
@@ -80,8 +80,7 @@ async function pruneStreams(
   if (segments.length === 0) return;
   const oldest = new Map<string, number>();
   for (const { id } of kept) {
-    const text = (await readAll(store, manifestOf(id), signal)).toString();
-    for (const { stream, offset } of parseManifest(text, `the snapshot ${id}`).shards)
+    for (const { stream, offset } of (await readSnapshot(store, id, signal)).shards)
       if (stream !== undefined)
         oldest.set(stream, Math.min(offset, oldest.get(stream) ?? Number.POSITIVE_INFINITY));
   }

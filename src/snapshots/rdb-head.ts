@@ -1,6 +1,9 @@
 /**
  * The first bytes of an RDB: what it is, and the facts that the server notes there (`rdbSaveInfoAuxFields`). Pure.
  */
+import { opcodes } from "../rdb/format.ts";
+import { decodeString, MalformedError, readStringHead } from "../rdb/primitives.ts";
+import { headerBytes } from "../rdb/versions.ts";
 
 export interface RdbHead {
   readonly isRdb: boolean;
@@ -14,8 +17,6 @@ export interface RdbHeadReader {
 }
 
 const headBytesMax = 4_096;
-const signatureBytes = 9;
-const auxiliaryField = 0xfa;
 
 export function createRdbHeadReader(): RdbHeadReader {
   let kept: Buffer = Buffer.alloc(0);
@@ -25,7 +26,7 @@ export function createRdbHeadReader(): RdbHeadReader {
         kept = Buffer.concat([kept, bytes.subarray(0, headBytesMax - kept.length)]);
     },
     read: () => ({
-      isRdb: /^(REDIS|VALKEY)\d+$/.test(kept.toString("latin1", 0, signatureBytes)),
+      isRdb: /^(REDIS|VALKEY)\d+$/.test(kept.toString("latin1", 0, headerBytes)),
       fields: readFields(kept),
     }),
   };
@@ -33,8 +34,8 @@ export function createRdbHeadReader(): RdbHeadReader {
 
 function readFields(bytes: Buffer): ReadonlyMap<string, string> {
   const fields = new Map<string, string>();
-  let at = signatureBytes;
-  while (bytes[at] === auxiliaryField) {
+  let at = headerBytes;
+  while (bytes[at] === opcodes.aux) {
     const name = readString(bytes, at + 1);
     const value = name && readString(bytes, name.end);
     if (!value) break;
@@ -44,18 +45,16 @@ function readFields(bytes: Buffer): ReadonlyMap<string, string> {
   return fields;
 }
 
-/** The encodings that such fields have: a length of 6 or 14 bits, or a whole number of 8, 16 or 32. */
+/** Undefined where it is not all here, or no string. */
 function readString(bytes: Buffer, at: number): { text: string; end: number } | undefined {
-  const first = bytes[at];
-  if (first === undefined) return undefined;
-  if (first >= 0xc0 && first <= 0xc2) {
-    const size = 1 << (first - 0xc0);
-    if (at + 1 + size > bytes.length) return undefined;
-    return { text: `${bytes.readIntLE(at + 1, size)}`, end: at + 1 + size };
+  const head = { next: 0, value: 0 };
+  try {
+    if (!readStringHead(bytes, at, bytes.length, head)) return undefined;
+    const end = head.next + head.value;
+    if (end > bytes.length) return undefined;
+    return { text: decodeString(bytes, at, end).toString(), end };
+  } catch (thrown) {
+    if (thrown instanceof MalformedError) return undefined;
+    throw thrown;
   }
-  if (first >= 0x80) return undefined;
-  const isLong = first >= 0x40;
-  const start = at + (isLong ? 2 : 1);
-  const end = start + (isLong ? ((first & 0x3f) << 8) | (bytes[at + 1] ?? 0) : first);
-  return end > bytes.length ? undefined : { text: bytes.toString("utf8", start, end), end };
 }

@@ -1,7 +1,7 @@
 /**
  * A snapshot's manifest, and the segments of its streams, as a store has them.
  */
-import { readAll } from "../stores/read-all.ts";
+import { readAll } from "../stores/small-files.ts";
 import type { Store } from "../stores/store.ts";
 import { readCatalogue } from "./catalogue.ts";
 import {

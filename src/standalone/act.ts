@@ -18,10 +18,10 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { codeOf } from "../errors.ts";
-import { writeWhole } from "../files.ts";
+import { asideName, sync, writeWhole } from "../files.ts";
 import type { Log } from "../log.ts";
+import { firstParts, renderAofManifest } from "../redis/aof-manifest.ts";
 import type { DataFiles } from "../redis/data-files.ts";
-import { renderAofManifest } from "./aof-manifest.ts";
 import type { Step } from "./types.ts";
 
 export function carryOut(
@@ -31,7 +31,6 @@ export function carryOut(
   now: Date,
   log: Log,
 ): void {
-  const stamp = now.toISOString().replace(/[:.]/g, "-");
   switch (step.kind) {
     case "adopt-snapshot": {
       const into = hasParts ? adoptAsPart(files) : adoptAsFile(files);
@@ -42,13 +41,13 @@ export function carryOut(
     }
     case "set-aside":
       for (const name of step.names.filter((one) => existsSync(join(files.dir, one)))) {
-        const aside = `${name}.set-aside-${stamp}`;
+        const aside = asideName(name, now);
         renameSync(join(files.dir, name), join(files.dir, aside));
         log.warn("action", `${name} is set aside as ${aside}: ${step.why}`, { report: "SetAside" });
       }
       return;
     case "keep-tail": {
-      const aside = `${step.file}.cut-off-${stamp}`;
+      const aside = asideName(step.file, now, "cut-off");
       const bytes = copyTail(join(files.dir, step.file), step.from, join(files.dir, aside));
       log.warn(
         "action",
@@ -64,7 +63,7 @@ export function carryOut(
 function adoptAsPart({ dir, dbfilename, appenddirname, appendfilename }: DataFiles): string {
   const folder = join(dir, appenddirname);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const base = `${appendfilename}.1.base.rdb`;
+  const { base, manifest } = firstParts({ appendfilename });
   const temporary = join(folder, `${base}.new`);
   rmSync(temporary, { force: true });
   try {
@@ -75,7 +74,7 @@ function adoptAsPart({ dir, dbfilename, appenddirname, appendfilename }: DataFil
     copy(join(dir, dbfilename), temporary);
   }
   renameSync(temporary, join(folder, base));
-  writeWhole(join(folder, `${appendfilename}.manifest`), renderAofManifest(base), 0o600);
+  writeWhole(join(folder, manifest), renderAofManifest(base), 0o600);
   return join(appenddirname, base);
 }
 
@@ -89,12 +88,7 @@ function adoptAsFile({ dir, dbfilename, appendfilename }: DataFiles): string {
 
 function copy(from: string, to: string): void {
   copyFileSync(from, to, constants.COPYFILE_FICLONE);
-  const fd = openSync(to, "r");
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
+  sync(to);
 }
 
 /** @returns how many bytes. */

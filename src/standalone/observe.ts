@@ -18,9 +18,9 @@ import { join } from "node:path";
 import { messageOf } from "../errors.ts";
 import { readIfThere } from "../files.ts";
 import type { Log } from "../log.ts";
+import { type AofManifest, firstParts, parseAofManifest } from "../redis/aof-manifest.ts";
 import type { DataFiles } from "../redis/data-files.ts";
 import type { Server } from "../redis/server.ts";
-import { type AofManifest, parseAofManifest } from "./aof-manifest.ts";
 import { type Checker, checkCommands, checkSnapshot, readsFormat } from "./ask-checker.ts";
 import { endsWhole } from "./commands-in-file.ts";
 import { namesToLoad } from "./plan.ts";
@@ -40,7 +40,7 @@ export interface Surveyed {
 export async function observe(surveyed: Surveyed): Promise<Observation> {
   const { files, server, takesShort, lastStart } = surveyed;
   const folder = join(files.dir, files.appenddirname);
-  const manifestName = `${files.appendfilename}.manifest`;
+  const { manifest: manifestName } = firstParts(files);
   const listed = listParts(files, manifestName);
   const seen: Observation = {
     files,

@@ -4,8 +4,9 @@
  * A server that starts with less than the folder holds will sooner or later write over the rest: whatever it would pass over in
  * silence is put in its way, or refused. Nothing is ever deleted.
  */
+
+import type { AofManifest } from "../redis/aof-manifest.ts";
 import { formatBytes } from "../words.ts";
-import type { AofManifest } from "./aof-manifest.ts";
 import type { DataFile, Observation, Plan, Step } from "./types.ts";
 
 type Refusal = Extract<Plan, { kind: "refuse" }>;

@@ -1,8 +1,9 @@
 /**
  * What is known of a data folder before its server starts.
  */
+
+import type { AofManifest } from "../redis/aof-manifest.ts";
 import type { DataFiles } from "../redis/data-files.ts";
-import type { AofManifest } from "./aof-manifest.ts";
 import type { RdbHeader } from "./rdb-header.ts";
 
 /** Said by the server's own checker, or by the file's last bytes. */

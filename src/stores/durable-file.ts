@@ -4,7 +4,7 @@
 import { type FileHandle, mkdir, open, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { codeOf } from "../errors.ts";
-import { drawNodeId } from "../files.ts";
+import { drawNodeId, writeAll } from "../files.ts";
 
 /** What a kill leaves is known by its name. */
 export const isTemporary = (path: string): boolean =>
@@ -51,13 +51,6 @@ async function openTemporary(
       // Somebody removed the folder, because it was empty, in between.
       if (codeOf(thrown) !== "ENOENT" || attempts === 10) throw thrown;
     }
-  }
-}
-
-async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
-  for (let done = 0; done < chunk.length; ) {
-    const { bytesWritten } = await handle.write(chunk, done);
-    done += bytesWritten;
   }
 }
 

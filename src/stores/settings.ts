@@ -15,6 +15,9 @@ const endpoint: Setting<string | undefined> = {
   read: readEndpoint,
 };
 
+/** For the settings that name one. */
+export const storeForms = "file:///folder, s3://bucket/prefix or gs://bucket/prefix";
+
 export const storeSettingDescriptions = {
   storeEndpoint: endpoint,
   storeRegion: optionalText("S3: the bucket's region", {

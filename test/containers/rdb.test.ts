@@ -3,9 +3,10 @@ import { GenericContainer, type StartedTestContainer } from "testcontainers";
 import { expect, inject, test } from "vitest";
 import { selectSlots } from "../../src/rdb/select-slots.ts";
 import { slotCount, slotSet } from "../../src/rdb/slots.ts";
-import { canLoad, formatOf, readHeader, type ServerVersion } from "../../src/rdb/versions.ts";
-import { parseInfo } from "../../src/redis/info.ts";
+import { canLoad, formatOf, readHeader } from "../../src/rdb/versions.ts";
+import { parseInfo, readServer } from "../../src/redis/info.ts";
 import type { Command } from "../../src/redis/resp.ts";
+import type { ServerVersion } from "../../src/redis/server.ts";
 import { quoteArgument } from "../../src/redis/user-configuration.ts";
 import { everyType, newerTypes } from "../redis/every-type.ts";
 import { until } from "../redis/until.ts";
@@ -63,13 +64,8 @@ async function digest(
   return names.map((name, index) => [name, replies[index]]);
 }
 
-async function versionOf(running: Running): Promise<ServerVersion> {
-  const info = parseInfo((await running.ask(["INFO", "server"])).join("\n"));
-  const valkey = info.get("valkey_version");
-  return valkey
-    ? { name: "valkey", version: valkey }
-    : { name: "redis", version: info.get("redis_version") ?? "" };
-}
+const versionOf = async (running: Running): Promise<ServerVersion> =>
+  readServer(parseInfo((await running.ask(["INFO", "server"])).join("\n")));
 
 async function readDump({ container, ask: send }: Running): Promise<Buffer> {
   await send(["SAVE"]);

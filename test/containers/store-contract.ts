@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { encryptStore } from "../../src/stores/encrypted.ts";
 import { partBytes } from "../../src/stores/parts.ts";
 import type { Store } from "../../src/stores/store.ts";
+import type { Fault } from "./fault-proxy.ts";
 
 const MiB = 1024 * 1024;
 
@@ -29,6 +30,15 @@ export async function namesIn(store: Store, prefix = ""): Promise<string[]> {
   for await (const { name } of store.list(prefix)) names.push(name);
   return names;
 }
+
+/** All that is asked of a store, with something wrong on the way. */
+export const tryEverything = (store: Store, fault: Fault): readonly Promise<unknown>[] => [
+  store.write("file", bytesOf(9 * MiB)),
+  digest(store.read("file")),
+  namesIn(store),
+  // Of a removal there is nothing to see in the answer.
+  ...(fault === "portal" ? [] : [store.remove(["file"])]),
+];
 
 async function* endingIn(error: Error, bytes: number): AsyncGenerator<Buffer> {
   yield* bytesOf(bytes);

@@ -11,7 +11,7 @@ import type { Store } from "../../src/stores/store.ts";
 import { until } from "../redis/until.ts";
 import { type Fault, startFaultProxy } from "./fault-proxy.ts";
 import { actAs, bucket, type S3Server, smallBucket, startS3Server } from "./s3-under-test.ts";
-import { bytesOf, digest, namesIn, testStore } from "./store-contract.ts";
+import { bytesOf, digest, namesIn, testStore, tryEverything } from "./store-contract.ts";
 
 const MiB = 1024 * 1024;
 const image = inject("s3Image");
@@ -184,14 +184,7 @@ describe.skipIf(image === "")("S3", () => {
       });
       await using _ = proxy;
       const startedMs = performance.now();
-      const works = [
-        store.write("file", bytesOf(9 * MiB)),
-        digest(store.read("file")),
-        namesIn(store),
-        // Of a removal there is nothing to see in the answer.
-        ...(fault === "portal" ? [] : [store.remove(["file"])]),
-      ];
-      for (const result of await Promise.allSettled(works)) {
+      for (const result of await Promise.allSettled(tryEverything(store, fault))) {
         expect(result).toMatchObject({
           status: "rejected",
           reason: { reason: "tryAgain", hint: expect.stringContaining("--store-patience") },

@@ -22,6 +22,11 @@ import { startLoad } from "./set-load.ts";
 import { createSet, type SetUnderTest, untilAlphaAmong, untilSetWhole } from "./sets-under-test.ts";
 import { until } from "./until.ts";
 
+const reloadInTurn = [
+  ...["sidecar", "--reload", "--restart", "in-turn"],
+  ...["--interval", "1s", "--log-format", "json"],
+];
+
 interface ClusterUnderTest {
   readonly group: NodeGroup;
   readonly nodes: readonly NodeUnderTest[];
@@ -66,16 +71,7 @@ async function openCluster(port: number, password?: string): Promise<ClusterUnde
   for (const [index, reload] of cluster.reloads.entries()) {
     const node = nodes[index] as NodeUnderTest;
     launch(reload, [
-      ...[
-        "sidecar",
-        "--reload",
-        "--restart",
-        "in-turn",
-        "--interval",
-        "1s",
-        "--log-format",
-        "json",
-      ],
+      ...reloadInTurn,
       ...["--dir", node.dir, "--port", `${node.port}`, "--peers", peersOf(nodes)],
       ...["--server", server, "--password-overlap", "0s", ...secret(node)],
     ]);
@@ -188,16 +184,7 @@ function watchSet(set: SetUnderTest, ...flags: readonly string[]): readonly Node
     restart(node);
     const reload = set.group.add(node.port, `reload of ${node.name}`);
     launch(reload, [
-      ...[
-        "sidecar",
-        "--reload",
-        "--restart",
-        "in-turn",
-        "--interval",
-        "1s",
-        "--log-format",
-        "json",
-      ],
+      ...reloadInTurn,
       ...["--dir", node.dir, "--port", `${node.port}`, "--peers", peersOf(set.nodes)],
       ...["--server", server, "--sentinels", peersOf(set.sentinels)],
       ...["--sentinel-port", `${set.sentinels[index]?.port}`, ...flags],

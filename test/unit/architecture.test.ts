@@ -40,12 +40,12 @@ const pureFiles = Object.entries({
   replication: "plan elect read-sentinels outcomes types",
   cluster:
     "plan guard-data hasten topology shards separate-clusters build-table nodes types match-betas choose-alphas election seats spread restore-lost",
-  standalone: "plan types rdb-header aof-manifest commands-in-file",
+  standalone: "plan types rdb-header commands-in-file",
   restore: "plan-restore",
   snapshots: "retention rdb-head crc64",
   stores: "names trouble s3-errors gcs-errors",
   rdb: "slots first-key format primitives versions walk-value pages",
-  redis: "replica-feed command-splitter",
+  redis: "aof-manifest replica-feed command-splitter",
 }).flatMap(([room, names]) => names.split(" ").map((name) => `${room}/${name}`));
 
 function importsOf(file: string): readonly string[] {

@@ -5,7 +5,8 @@ import { layoutOf, type Step } from "../../src/rdb/format.ts";
 import { type Followed, selectCommands } from "../../src/rdb/select-commands.ts";
 import { selectSlots } from "../../src/rdb/select-slots.ts";
 import { parseSlotRange, slotOf, slotSet } from "../../src/rdb/slots.ts";
-import { canLoad, type ServerVersion } from "../../src/rdb/versions.ts";
+import { canLoad } from "../../src/rdb/versions.ts";
+import type { ServerVersion } from "../../src/redis/server.ts";
 
 const bytes = (...parts: readonly (number | string | Buffer)[]): Buffer =>
   Buffer.concat(

@@ -11,6 +11,7 @@ import type {
   SentinelView,
   WaitingEntrypoint,
 } from "../../src/replication/types.ts";
+import { runningServer } from "./servers-under-test.ts";
 
 const addressOf = (ordinal: number) => ({
   ip: `10.0.0.${ordinal + 1}`,
@@ -41,20 +42,7 @@ const waiting = (ordinal: number, disk: DiskFacts = blank, claims = false): Peer
   peer(ordinal, { state: "waiting", hostname: `redis-${ordinal}`, disk, claims });
 const silent = (ordinal: number): PeerView => peer(ordinal, { state: "silent", why: "no answer" });
 const server = (ordinal: number, more: Partial<RunningServer>): PeerView =>
-  peer(ordinal, {
-    state: "server",
-    runId: `run-${ordinal}`,
-    role: "beta",
-    offset: 1_000,
-    keys: 10,
-    history: "",
-    backlogFrom: 0,
-    formerHistory: { id: "", endsAt: -1 },
-    betas: [],
-    alphaAt: undefined,
-    inSync: true,
-    ...more,
-  });
+  peer(ordinal, runningServer(`run-${ordinal}`, more));
 /** So many, at addresses that nobody asks. */
 const betas = (count: number) =>
   Array.from({ length: count }, () => ({ host: "10.9.9.9", port: 6379 }));
@@ -93,7 +81,7 @@ const sentinels = (...named: readonly (number | undefined)[]): readonly Sentinel
 const decide = (
   own: Self,
   peers: readonly PeerView[],
-  more: Partial<Pick<Observation, "sentinels" | "unchangedMs">> = {},
+  more: Partial<Pick<Observation, "sentinels" | "unchangedMs" | "snapshot">> = {},
 ) =>
   plan({
     policy: { nodes: 3, peerWaitMs: 10_000 },
@@ -325,25 +313,21 @@ test("a wrong password is refused at once, with what to change", () => {
 });
 
 test("the first node of a set that has nothing restores before it leads, and nobody else does", () => {
-  const decide = (own: Self, peers: readonly PeerView[], snapshot: Observation["snapshot"]) =>
-    plan({
-      policy: { nodes: 3, peerWaitMs: 10_000 },
-      self: own,
-      peers,
-      sentinels: [],
-      unchangedMs: 0,
-      snapshot,
-    });
+  const decideWith = (own: Self, peers: readonly PeerView[], snapshot: Observation["snapshot"]) =>
+    decide(own, peers, { snapshot });
   const others = [waiting(1), waiting(2)];
   const first = self(0, blank, true);
-  expect(decide(self(0), others, "unknown").kind).toBe("claim");
-  expect(decide(first, others, "unknown").kind).toBe("find-snapshot");
-  expect(decide(first, others, "found").kind).toBe("restore");
+  expect(decideWith(self(0), others, "unknown").kind).toBe("claim");
+  expect(decideWith(first, others, "unknown").kind).toBe("find-snapshot");
+  expect(decideWith(first, others, "found").kind).toBe("restore");
   const ready = { ...first, isRestored: true };
-  expect(decide(ready, others, "found")).toMatchObject({ kind: "become", report: "Restored" });
-  expect(decide(first, others, "none")).toMatchObject({ kind: "become", report: "Founded" });
-  expect(decide(self(1), [waiting(0), waiting(2)], "found").kind).toBe("wait");
+  expect(decideWith(ready, others, "found")).toMatchObject({ kind: "become", report: "Restored" });
+  expect(decideWith(first, others, "none")).toMatchObject({ kind: "become", report: "Founded" });
+  expect(decideWith(self(1), [waiting(0), waiting(2)], "found").kind).toBe("wait");
   // Where anybody has data, that counts.
-  expect(decide(first, [waiting(1, aof(5_000)), waiting(2)], "found").kind).toBe("yield");
-  expect(decide(ready, [alpha(1), waiting(2)], "found")).not.toHaveProperty("report", "Restored");
+  expect(decideWith(first, [waiting(1, aof(5_000)), waiting(2)], "found").kind).toBe("yield");
+  expect(decideWith(ready, [alpha(1), waiting(2)], "found")).not.toHaveProperty(
+    "report",
+    "Restored",
+  );
 });

@@ -4,26 +4,14 @@ import type { PeerView, RunningServer, SentinelView } from "../../src/replicatio
 import { renderSentinelConfiguration } from "../../src/sentinel/configuration.ts";
 import { planSentinel } from "../../src/sentinel/plan.ts";
 import { parseState, type SentinelState } from "../../src/sentinel/state.ts";
+import { runningServer } from "./servers-under-test.ts";
 
 const addressOf = (last: number, port = 6379) => ({ ip: `10.0.0.${last}`, port, busPort: 16_379 });
 const server = (last: number, announcedAs?: string, more?: Partial<RunningServer>): PeerView => ({
   name: `redis-${last}`,
   address: addressOf(last),
   announcedAs,
-  seen: {
-    state: "server",
-    runId: `run-${last}`,
-    role: "beta",
-    offset: 1,
-    keys: 1,
-    history: "",
-    backlogFrom: 0,
-    formerHistory: { id: "", endsAt: -1 },
-    betas: [],
-    alphaAt: undefined,
-    inSync: true,
-    ...more,
-  },
+  seen: runningServer(`run-${last}`, { offset: 1, keys: 1, ...more }),
 });
 const alpha = (last: number, announcedAs?: string) => server(last, announcedAs, { role: "alpha" });
 const sentinel = (last: number, id?: string): SentinelView => ({

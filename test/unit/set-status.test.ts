@@ -8,6 +8,7 @@ import type {
 } from "../../src/replication/types.ts";
 import { describeSet } from "../../src/status/describe-set.ts";
 import { renderSet } from "../../src/status/render-set.ts";
+import { runningServer } from "./servers-under-test.ts";
 
 const addressOf = (ordinal: number, port = 6379) => ({
   ip: `10.0.0.${ordinal + 1}`,
@@ -17,20 +18,11 @@ const addressOf = (ordinal: number, port = 6379) => ({
 const node = (ordinal: number, more: Partial<RunningServer> = {}): PeerView => ({
   name: `redis-${ordinal}`,
   address: addressOf(ordinal),
-  seen: {
-    state: "server",
-    runId: `run-${ordinal}`,
-    role: "beta",
-    offset: 1_000,
+  seen: runningServer(`run-${ordinal}`, {
     keys: 12,
-    history: "",
-    backlogFrom: 0,
-    formerHistory: { id: "", endsAt: -1 },
-    betas: [],
     alphaAt: { host: addressOf(0).ip, port: 6379 },
-    inSync: true,
     ...more,
-  },
+  }),
 });
 const alpha = (ordinal: number): PeerView =>
   node(ordinal, { role: "alpha", alphaAt: undefined, inSync: false });

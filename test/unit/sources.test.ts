@@ -10,6 +10,7 @@ import { chooseTaker } from "../../src/backup/choose-taker.ts";
 import type { PeerView as ClusterPeer } from "../../src/cluster/types.ts";
 import type { PeerView, RunningServer } from "../../src/replication/types.ts";
 import { answered, changed, idOf, nameOf, silent, sixNodes, type Truth } from "./observations.ts";
+import { runningServer } from "./servers-under-test.ts";
 
 const whole = (truths: readonly Truth[] = sixNodes): readonly ClusterPeer[] =>
   truths.map(({ letter }) => answered(letter, truths));
@@ -85,20 +86,7 @@ test("a failover leaves the slots together, a move does not", () => {
 const server = (ordinal: number, more: Partial<RunningServer> = {}): PeerView => ({
   name: `redis-${ordinal}`,
   address: { ip: `10.0.0.${ordinal + 1}`, port: 6379, busPort: 16_379 },
-  seen: {
-    state: "server",
-    runId: `run-${ordinal}`,
-    role: "beta",
-    offset: 1_000,
-    keys: 12,
-    history: "",
-    backlogFrom: 0,
-    formerHistory: { id: "", endsAt: -1 },
-    betas: [],
-    alphaAt: undefined,
-    inSync: true,
-    ...more,
-  },
+  seen: runningServer(`run-${ordinal}`, more),
 });
 const alpha = (ordinal: number) => server(ordinal, { role: "alpha", inSync: false });
 

@@ -1,6 +1,6 @@
 /** What a data folder must be before its server starts, as a pure decision. */
 import { describe, expect, test } from "vitest";
-import { parseAofManifest, renderAofManifest } from "../../src/standalone/aof-manifest.ts";
+import { parseAofManifest, renderAofManifest } from "../../src/redis/aof-manifest.ts";
 import { endsWhole, readCommands } from "../../src/standalone/commands-in-file.ts";
 import { decideStart, namesToLoad } from "../../src/standalone/plan.ts";
 import { readRdbHeader } from "../../src/standalone/rdb-header.ts";

@@ -5,7 +5,13 @@ import { openStore } from "../../src/stores/open-store.ts";
 import type { StoreSettings } from "../../src/stores/settings.ts";
 import { type Fault, startFaultProxy } from "../containers/fault-proxy.ts";
 import { type GcsEmulator, startGcsEmulator } from "../containers/gcs-emulator.ts";
-import { bytesOf, digest, namesIn, testStore } from "../containers/store-contract.ts";
+import {
+  bytesOf,
+  digest,
+  namesIn,
+  testStore,
+  tryEverything,
+} from "../containers/store-contract.ts";
 
 const MiB = 1024 * 1024;
 const bucket = "my-bucket";
@@ -96,14 +102,7 @@ test.concurrent.each<[string, Fault, string, RegExp]>([
 ])("a store that only ever says %s is told in one line", async (what, fault, reason, line) => {
   const { store, proxy } = await openThrough(`ever-${what}`, () => fault, { storePatience: 1_500 });
   await using _ = proxy;
-  const works = [
-    store.write("file", bytesOf(9 * MiB)),
-    digest(store.read("file")),
-    namesIn(store),
-    // Of a removal there is nothing to see in the answer.
-    ...(fault === "portal" ? [] : [store.remove(["file"])]),
-  ];
-  for (const result of await Promise.allSettled(works)) {
+  for (const result of await Promise.allSettled(tryEverything(store, fault))) {
     expect(result).toMatchObject({ status: "rejected", reason: { reason } });
     expect((result as PromiseRejectedResult).reason.message).toMatch(line);
   }

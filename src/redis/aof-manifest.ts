@@ -1,7 +1,8 @@
 /**
- * The manifest of a multi-part append-only file, read as strictly as the server reads it (aof.c, `aofLoadManifestFromFile`, 7.0). Pure.
+ * The manifest of a multi-part append-only file (since Redis 7.0), read as strictly as the server reads it (aof.c, `aofLoadManifestFromFile`, 7.0). Pure.
  */
-import { quoteArgument, splitArguments } from "../redis/user-configuration.ts";
+import type { DataFiles } from "./data-files.ts";
+import { quoteArgument, splitArguments } from "./user-configuration.ts";
 
 export interface AofManifest {
   /** A snapshot, or commands. */
@@ -33,6 +34,16 @@ export function parseAofManifest(text: string): AofManifest | string {
   return base === undefined && increments.length === 0 ? "it names no file" : { base, increments };
 }
 
-/** That of a snapshot alone. */
-export const renderAofManifest = (base: string): string =>
-  `file ${quoteArgument(base)} seq 1 type b\n`;
+/** What the first parts are called, and the manifest itself. */
+export const firstParts = ({ appendfilename }: Pick<DataFiles, "appendfilename">) => ({
+  base: `${appendfilename}.1.base.rdb`,
+  increment: `${appendfilename}.1.incr.aof`,
+  manifest: `${appendfilename}.manifest`,
+});
+
+/** Of a snapshot, and of what came after it. */
+export const renderAofManifest = (base: string, increment?: string): string =>
+  [
+    `file ${quoteArgument(base)} seq 1 type b\n`,
+    ...(increment === undefined ? [] : [`file ${quoteArgument(increment)} seq 1 type i\n`]),
+  ].join("");
