@@ -2,7 +2,6 @@
  * Somebody who outlives a drain that is killed while it holds writes back: a shell that waits for its end, and then becomes a drain
  * that goes on. A second Rekindle from the start would cost a pod the memory that its server needs.
  */
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { LeftBehind } from "../replication/hold-writes.ts";
 
@@ -17,6 +16,7 @@ export async function guardDrain(
   left: LeftBehind,
   args: readonly string[],
 ): Promise<{ dismiss(): void }> {
+  const { spawn } = await import("node:child_process");
   const own = [process.execPath, ...args];
   const child = spawn("/bin/sh", ["-c", 'read -r _ || exec "$@"', "sh", ...own], {
     stdio: ["pipe", "inherit", "inherit"],

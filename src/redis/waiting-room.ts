@@ -2,7 +2,6 @@
  * While it decides, Rekindle answers at the port that will be its server's: for its disk, to those who know the password and
  * the question. To everybody else it is a server that is loading: clients wait, and Sentinels do not take it for an alpha.
  */
-import { timingSafeEqual } from "node:crypto";
 import { createServer, type Server, type Socket } from "node:net";
 import type { Address } from "../address.ts";
 import type { Credentials, TlsFiles } from "./connection.ts";
@@ -89,6 +88,8 @@ function converse(socket: Socket, credentials: Credentials, tell: () => object):
 function isPassword(given: readonly string[], { user, password }: Credentials): boolean {
   const said = Buffer.from(given.at(-1) ?? "");
   const isUser = given.length === 2 ? given[0] === (user ?? "default") : user === undefined;
+  // Not before somebody asks: to load it costs each boot five milliseconds of CPU.
+  const { timingSafeEqual } = process.getBuiltinModule("node:crypto");
   return (
     isUser &&
     password !== undefined &&
