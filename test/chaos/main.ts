@@ -1,0 +1,86 @@
+/** `npm run chaos`: rounds of faults, one seed each, and the report of them. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { type FaultKind, faultKinds, type Topology } from "./faults.ts";
+import { resultsFolder, writeReport } from "./report.ts";
+import { type RoundResult, runRound } from "./round.ts";
+import { drawSchedule } from "./schedule.ts";
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string" },
+    minutes: { type: "string" },
+    topology: { type: "string" },
+    backend: { type: "string", default: "processes" },
+    faults: { type: "string" },
+    episodes: { type: "string", default: "12" },
+    persists: { type: "string" },
+    to: { type: "string", default: resultsFolder },
+    keep: { type: "boolean", default: false },
+  },
+});
+
+const firstSeed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000));
+const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
+const topologies = readTopologies(values.topology);
+const kinds = values.faults?.split(",").map(readKind);
+const startedMs = performance.now();
+const results: RoundResult[] = [];
+const folder = mkdtempSync(join(tmpdir(), "rekindle-chaos-"));
+const leftMs = () => (minutes ?? 0) * 60_000 - (performance.now() - startedMs);
+
+for (let turn = 0; turn === 0 || leftMs() > 30_000; turn++) {
+  const seed = firstSeed + turn;
+  const topology = topologies[turn % topologies.length] ?? "cluster";
+  const schedule = drawSchedule({
+    seed,
+    topology,
+    episodes: Number(values.episodes),
+    ...(kinds && { faults: kinds }),
+    ...(values.persists !== undefined && { persists: values.persists === "yes" }),
+  });
+  console.log(`seed ${seed}, ${topology}, ${schedule.persists ? "with" : "without"} a disk`);
+  const own = join(folder, `seed-${seed}-${topology}`);
+  const result = await runRound({
+    schedule,
+    backend: "processes",
+    folder: own,
+    convergenceMs: 60_000,
+    ...(minutes !== undefined && { endsAfterMs: Math.max(60_000, leftMs()) }),
+    say: (line) => console.log(line),
+  });
+  results.push(result);
+  const { ok, fail, unknown, lost } = result.counts;
+  console.log(
+    `  ${result.status}: ${ok} writes, ${fail} refused, ${unknown} unknown, ${lost} lost where Redis may`,
+  );
+  for (const reason of result.reasons) console.log(`  ${reason}`);
+  if (result.status === "failed") {
+    const again = `npm run chaos -- --seed ${seed} --topology ${topology} --episodes ${values.episodes}`;
+    console.log(
+      `  evidence: ${own}; again: ${again}${values.faults ? ` --faults ${values.faults}` : ""}`,
+    );
+  } else if (!values.keep) rmSync(own, { recursive: true, force: true });
+}
+writeReport(results, values.to);
+console.log(`the report is in ${values.to}`);
+process.exit(results.some(({ status }) => status === "failed") ? 1 : 0);
+
+function readTopologies(given: string | undefined): readonly Topology[] {
+  if (given === undefined) return ["cluster"];
+  const known = ["cluster", "sentinel"] as const;
+  return given.split(",").map((name) => {
+    const found = known.find((one) => one === name);
+    if (found === undefined) throw new Error(`--topology ${name}: expected cluster or sentinel`);
+    return found;
+  });
+}
+
+function readKind(name: string): FaultKind {
+  const found = faultKinds.find((kind) => kind === name);
+  if (found === undefined)
+    throw new Error(`--faults ${name}: expected some of ${faultKinds.join(", ")}`);
+  return found;
+}

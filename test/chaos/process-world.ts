@@ -1,0 +1,196 @@
+/** The backend `processes`: every member is the built executable in a folder, an address and, as root, a network of its own. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { executable, server } from "../redis/nodes-under-test.ts";
+import type { Topology } from "./faults.ts";
+import { openLoopback } from "./loopback.ts";
+import { openNameServer } from "./name-server.ts";
+import { hasNamespaces, openNamespaces } from "./namespaces.ts";
+import { run, succeeds } from "./run-command.ts";
+import { type Ending, supervise } from "./supervised.ts";
+import type { Host, World } from "./world.ts";
+
+export interface WorldOptions {
+  readonly topology: Topology;
+  readonly persists: boolean;
+  /** Logs and data. */
+  readonly folder: string;
+}
+
+const nodeTimeoutMs = 3_000;
+const libfaketime = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+const diskSize = "128m";
+
+export async function openProcessWorld({
+  topology,
+  persists,
+  folder,
+}: WorldOptions): Promise<World> {
+  const isRoot = await hasNamespaces();
+  const network = isRoot ? await openNamespaces() : openLoopback();
+  const nameServer = isRoot ? await openNameServer(network.ownIp) : undefined;
+  const [port, busPort, sentinelPort] = isRoot ? [6379, 16_379, 26_379] : [28_379, 29_379, 28_380];
+  const endings: Ending[] = [];
+  const unlisted = new Set<Host>();
+  const clocks = new Map<string, string>();
+  const config = join(folder, "redis.conf");
+  mkdirSync(folder, { recursive: true });
+  // As image/redis.conf, or as deployment/deployment.yaml, which keeps data in memory only.
+  const keeping = persists ? "appendonly yes\nappendfsync everysec" : 'appendonly no\nsave ""';
+  writeFileSync(config, `${keeping}\ncluster-require-full-coverage no\nrepl-diskless-sync yes\n`);
+
+  const listed = (hosts: readonly Host[]) => hosts.filter((host) => !unlisted.has(host));
+  const endpoints = (hosts: readonly Host[], suffix: string) =>
+    hosts.map(({ name }) => `${network.addressOf(name)}:${suffix}`).join(",");
+  /** How everybody finds the others. */
+  const peers = (): readonly string[] =>
+    nameServer
+      ? ["--dns", "redis-peers"]
+      : ["--peers", endpoints(nodes, topology === "cluster" ? `${port}@${busPort}` : `${port}`)];
+  const watchers = (): readonly string[] =>
+    nameServer
+      ? ["--sentinel-dns", "redis-sentinels"]
+      : ["--sentinels", endpoints(sentinels, `${sentinelPort}`)];
+  const ports = (): readonly string[] =>
+    nameServer
+      ? []
+      : ["--port", `${port}`, ...(topology === "cluster" ? ["--bus-port", `${busPort}`] : [])];
+  const timeout = ["--node-timeout", `${nodeTimeoutMs}ms`];
+  const common = ["--log-format", "json"];
+
+  function argumentsOf(name: string, dir: string): readonly string[] {
+    const own = ["--dir", dir, "--address", network.addressOf(name), "--server", server, ...common];
+    const node = ["--config", config, "--peer-wait", "5s", ...peers(), ...ports(), ...own];
+    if (topology === "cluster") return ["cluster", ...node, ...timeout];
+    if (name.startsWith("n")) return ["replication", ...node, ...watchers()];
+    const timers = ["--down-after", "2s", "--failover-timeout", "10s", "--peer-wait", "5s"];
+    const at = nameServer ? [] : ["--sentinel-port", `${sentinelPort}`, "--port", `${port}`];
+    return ["sentinel", ...timers, ...peers(), ...watchers(), ...at, ...own];
+  }
+
+  async function createHost(name: string, kind: Host["kind"]): Promise<Host> {
+    await network.attach(name);
+    const dir = join(folder, "data", name);
+    mkdirSync(dir, { recursive: true });
+    if (isRoot) await run("mount", ["-t", "tmpfs", "-o", `size=${diskSize}`, "tmpfs", dir]);
+    clocks.set(name, join(folder, `${name}.clock`));
+    const log = join(folder, `${name}.log`);
+    const onEnd = (ending: Ending) => void endings.push(ending);
+    const inside = (args: readonly string[]) => network.inside(name, [executable, ...args]);
+    const main = supervise(
+      name,
+      () => ({ argv: inside(argumentsOf(name, dir)), environment: clockOf(name) }),
+      log,
+      onEnd,
+    );
+    const heals = ["sidecar", "--heal", "--interval", "10s", ...timeout, ...common];
+    const healer =
+      topology === "cluster"
+        ? supervise(
+            `${name} healer`,
+            () => ({
+              argv: inside([
+                ...heals,
+                "--address",
+                network.addressOf(name),
+                ...peers(),
+                ...ports(),
+              ]),
+            }),
+            join(folder, `${name}.healer.log`),
+            onEnd,
+          )
+        : undefined;
+    return { name, kind, dir, main, healer };
+  }
+  /** Only who is to have another time gets the library: it slows every look at a clock. */
+  function clockOf(name: string): NodeJS.ProcessEnv {
+    const file = clocks.get(name) ?? "";
+    return existsSync(file)
+      ? {
+          LD_PRELOAD: libfaketime,
+          FAKETIME_TIMESTAMP_FILE: file,
+          FAKETIME_NO_CACHE: "1",
+          FAKETIME_DONT_FAKE_MONOTONIC: "1",
+        }
+      : {};
+  }
+
+  const nodes: Host[] = [];
+  const sentinels: Host[] = [];
+  for (let i = 1; i <= (topology === "cluster" ? 6 : 3); i++)
+    nodes.push(await createHost(`n${i}`, "node"));
+  if (topology === "sentinel")
+    for (let i = 1; i <= 3; i++) sentinels.push(await createHost(`s${i}`, "sentinel"));
+
+  function publish(): void {
+    const addressesOf = (hosts: readonly Host[]) =>
+      listed(hosts).map(({ name }) => network.addressOf(name));
+    nameServer?.set("redis-peers", addressesOf(nodes));
+    nameServer?.set("redis-sentinels", addressesOf(sentinels));
+  }
+  publish();
+
+  return {
+    topology,
+    nodes,
+    sentinels,
+    network,
+    nameServer,
+    port,
+    sentinelPort,
+    nodeTimeoutMs,
+    endings,
+    async drain({ name, dir }) {
+      const set = topology === "sentinel" ? watchers() : [];
+      const at = ["--address", network.addressOf(name), "--port", `${port}`, "--dir", dir];
+      const argv = network.inside(name, [
+        executable,
+        "drain",
+        ...at,
+        ...set,
+        ...common,
+        "--grace-period",
+        "25s",
+      ]);
+      const log = openSync(join(folder, `${name}.log`), "a");
+      const [file = "", ...args] = argv;
+      const child = spawn(file, args, { stdio: ["ignore", log, log], timeout: 40_000 });
+      const [code] = await once(child, "exit");
+      return code ?? -1;
+    },
+    async change(host, { moves, isEmptied }) {
+      if (isEmptied)
+        for (const file of readdirSync(host.dir))
+          rmSync(join(host.dir, file), { recursive: true, force: true });
+      if (moves) await network.move(host.name);
+      publish();
+    },
+    unlist(host) {
+      unlisted.add(host);
+      publish();
+    },
+    list(host) {
+      unlisted.delete(host);
+      publish();
+    },
+    setClock({ name }, seconds) {
+      const file = clocks.get(name) ?? "";
+      if (seconds === 0) rmSync(file, { force: true });
+      else writeFileSync(file, `${seconds > 0 ? "+" : ""}${seconds}s\n`);
+    },
+    async [Symbol.asyncDispose]() {
+      const all = [...nodes, ...sentinels];
+      await Promise.all(
+        all.flatMap(({ main, healer }) => [main.end("SIGKILL"), healer?.end("SIGKILL")]),
+      );
+      await nameServer?.[Symbol.asyncDispose]();
+      if (isRoot) for (const { dir } of all) await succeeds("umount", ["-l", dir]);
+      await network[Symbol.asyncDispose]();
+    },
+  };
+}
+
+export const hasFaketime = (): boolean => existsSync(libfaketime);
