@@ -8,16 +8,17 @@ import { resultsFolder, writeReport } from "./report.ts";
 import { type RoundResult, runRound } from "./round.ts";
 import { drawSchedule } from "./schedule.ts";
 
+const defaults = { backend: "processes", episodes: "12", to: resultsFolder } as const;
 const { values } = parseArgs({
   options: {
     seed: { type: "string" },
     minutes: { type: "string" },
     topology: { type: "string" },
-    backend: { type: "string", default: "processes" },
+    backend: { type: "string", default: defaults.backend },
     faults: { type: "string" },
-    episodes: { type: "string", default: "12" },
+    episodes: { type: "string", default: defaults.episodes },
     persists: { type: "string" },
-    to: { type: "string", default: resultsFolder },
+    to: { type: "string", default: defaults.to },
     keep: { type: "boolean", default: false },
   },
 });
@@ -64,9 +65,20 @@ for (let turn = 0; turn === 0 || leftMs() > 30_000; turn++) {
     );
   } else if (!values.keep) rmSync(own, { recursive: true, force: true });
 }
-writeReport(results, values.to);
+writeReport(results, values.to, command());
 console.log(`the report is in ${values.to}`);
 process.exit(results.some(({ status }) => status === "failed") ? 1 : 0);
+
+/** What makes the same run again. */
+function command(): string {
+  const given = Object.entries({ ...values, seed: `${firstSeed}` }).filter(
+    ([name, value]) => typeof value === "string" && !isDefault(name, value),
+  );
+  return ["npm run chaos --", ...given.map(([name, value]) => `--${name} ${value}`)].join(" ");
+}
+function isDefault(name: string, value: string): boolean {
+  return name === "to" || defaults[name as keyof typeof defaults] === value;
+}
 
 function readTopologies(given: string | undefined): readonly Topology[] {
   if (given === undefined) return ["cluster"];
