@@ -44,8 +44,17 @@ export default defineConfig({
       {
         test: {
           ...slow,
-          name: "containers",
+          name: "chaos",
           sequence: { groupOrder: 2 },
+          include: ["test/chaos/**/*.test.ts"],
+          testTimeout: 600_000,
+        },
+      },
+      {
+        test: {
+          ...slow,
+          name: "containers",
+          sequence: { groupOrder: 3 },
           globalSetup: ["test/containers/make-images.ts"],
           include: ["test/containers/**/*.test.ts"],
           testTimeout: 180_000,
@@ -56,7 +65,7 @@ export default defineConfig({
         test: {
           ...onKubernetes,
           name: "kubernetes",
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
           include: ["test/kubernetes/**/*.test.ts"],
         },
       },

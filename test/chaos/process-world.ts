@@ -34,6 +34,7 @@ export async function openProcessWorld({
   const [port, busPort, sentinelPort] = isRoot ? [6379, 16_379, 26_379] : [28_379, 29_379, 28_380];
   const endings: Ending[] = [];
   const unlisted = new Set<Host>();
+  const plain = new Set<string>();
   const clocks = new Map<string, string>();
   const config = join(folder, "redis.conf");
   mkdirSync(folder, { recursive: true });
@@ -81,7 +82,12 @@ export async function openProcessWorld({
     const inside = (args: readonly string[]) => network.inside(name, [executable, ...args]);
     const main = supervise(
       name,
-      () => ({ argv: inside(argumentsOf(name, dir)), environment: clockOf(name) }),
+      () => ({
+        argv: plain.has(name)
+          ? network.inside(name, [server, join(dir, "rekindle.conf")])
+          : inside(argumentsOf(name, dir)),
+        environment: clockOf(name),
+      }),
       log,
       onEnd,
     );
@@ -176,6 +182,7 @@ export async function openProcessWorld({
       unlisted.delete(host);
       publish();
     },
+    startPlainly: ({ name }) => void plain.add(name),
     setClock({ name }, seconds) {
       const file = clocks.get(name) ?? "";
       if (seconds === 0) rmSync(file, { force: true });

@@ -31,6 +31,8 @@ export interface World extends AsyncDisposable {
   /** It is no peer any more, until it is listed again. */
   unlist(host: Host): void;
   list(host: Host): void;
+  /** For controls: from its next start on a plain redis-server with the same configuration, without Rekindle. */
+  startPlainly(host: Host): void;
   /** The server's clock from now on, against the true one. */
   setClock(host: Host, seconds: number): void;
 }
