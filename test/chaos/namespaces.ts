@@ -116,7 +116,11 @@ export async function openNamespaces(): Promise<Network> {
       return address;
     },
     addressOf: (name) => members.get(name)?.ip ?? "",
-    inside: (name, argv) => ["ip", "netns", "exec", nameOf(name), ...argv],
+    // A host name of its own, too: Sentinels are told apart by it.
+    inside: (name, argv) => [
+      ...["ip", "netns", "exec", nameOf(name), "unshare", "--uts"],
+      ...["sh", "-c", 'hostname "$0" && exec "$@"', name, ...argv],
+    ],
     async cut(next) {
       const touched = new Set([...cuts, ...next].map(([, to]) => to));
       cuts = next;

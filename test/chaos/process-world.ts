@@ -67,7 +67,9 @@ export async function openProcessWorld({
     if (topology === "cluster") return ["cluster", ...node, ...timeout];
     if (name.startsWith("n")) return ["replication", ...node, ...watchers()];
     const timers = ["--down-after", "2s", "--failover-timeout", "10s", "--peer-wait", "5s"];
-    const at = nameServer ? [] : ["--sentinel-port", `${sentinelPort}`, "--port", `${port}`];
+    const at = nameServer
+      ? []
+      : ["--sentinel-port", `${sentinelPort}`, "--port", `${port}`, "--pod", name];
     return ["sentinel", ...timers, ...peers(), ...watchers(), ...at, ...own];
   }
 

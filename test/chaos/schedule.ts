@@ -40,6 +40,7 @@ const destructive: readonly FaultKind[] = [
   "move",
   "boot-kill",
   "out-of-memory",
+  "clock",
 ];
 /** Those that hit all, or everybody's name server: nothing comes on top. */
 const alone: readonly FaultKind[] = ["all-down", "roll"];
@@ -107,17 +108,15 @@ function second(random: Random, first: Fault, around: Around): Fault | undefined
     : { ...fault, target: elsewhere(first, fault, around) };
 }
 
-/** Of every shard one node stays as it is, and a majority of the alphas keeps what it voted with. */
+/** Of every shard one node keeps what it has, and a majority of the alphas what it voted with. */
 function isBearable(first: Fault, then: Fault, { persists }: Around): boolean {
   if (first.target.role === "sentinel" || then.target.role === "sentinel")
     return first.target.role !== then.target.role;
-  const lasts = (kind: FaultKind) =>
-    kind === "replace" || (!persists && destructive.includes(kind));
-  if (!lasts(first.kind) && !lasts(then.kind)) return true;
-  return (
-    first.target.shard !== then.target.shard &&
-    (first.target.role === "beta" || then.target.role === "beta")
-  );
+  const loses = ({ kind }: Fault) =>
+    kind === "replace" || kind === "dns" || (!persists && destructive.includes(kind));
+  if (!loses(first) && !loses(then)) return true;
+  if (first.target.shard === then.target.shard) return false;
+  return first.target.role === "beta" || then.target.role === "beta";
 }
 
 function elsewhere(first: Fault, then: Fault, { topology }: Around): Target {
