@@ -20,8 +20,11 @@ export interface View {
   readonly epoch: number;
   readonly isInSync: boolean;
   readonly offset: number;
-  /** Ids of a cluster's nodes; for a Sentinel how many betas and other Sentinels. */
+  /** Ids of a cluster's nodes. */
   readonly knows: readonly string[];
+  /** How many betas and other Sentinels a Sentinel knows. */
+  readonly betas: number;
+  readonly watchers: number;
   readonly failed: number;
 }
 
@@ -59,6 +62,8 @@ export async function lookAt(host: Host, world: World): Promise<View> {
     isInSync: false,
     offset: 0,
     knows: [],
+    betas: 0,
+    watchers: 0,
     failed: 0,
   };
   try {
@@ -124,7 +129,8 @@ async function lookAtSentinel(ip: string, port: number): Promise<Partial<View>> 
     role: "sentinel",
     state: String(quorum).startsWith("OK") ? "ok" : String(quorum),
     alpha: Array.isArray(master) ? String(master[0]) : "",
-    knows: [`${count(betas)} betas`, `${count(others)} others`],
+    betas: count(betas),
+    watchers: count(others),
     isInSync: true,
   };
 }

@@ -90,9 +90,10 @@ function flawsOfSet(views: readonly View[]): readonly string[] {
   return views.flatMap((view) => {
     if (view === alpha || view.state !== "ok") return [];
     if (view.alpha !== alpha.ip) return [`${view.name} follows ${view.alpha || "nobody"}`];
-    const known = `${nodes.length - 1} betas,${views.length - nodes.length - 1} others`;
-    return view.role === "sentinel" && view.knows.join() !== known
-      ? [`${view.name} knows ${view.knows.join(" and ")}`]
-      : [];
+    if (view.role !== "sentinel") return [];
+    // Addresses where nobody is any more are forgotten on Kubernetes only, which knows that they are nobody's.
+    const knows =
+      view.betas >= nodes.length - 1 && view.watchers === views.length - nodes.length - 1;
+    return knows ? [] : [`${view.name} knows ${view.betas} betas and ${view.watchers} Sentinels`];
   });
 }
