@@ -1,6 +1,9 @@
 /**
  * Controls: what goes wrong without Rekindle must be found, or the checker proves nothing.
  */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { allowedLoss } from "./allowed-loss.ts";
 import { checkHistory, type Verdict } from "./check-history.ts";
@@ -70,4 +73,23 @@ export async function runControl(
     { writes, reads, finals },
     allowedLoss({ topology, nodeTimeoutMs, strikes, demotions: [] }),
   );
+}
+
+/** A hand-over without a pause loses now and then only. */
+const triesMax = 20;
+
+/** @returns whether the checker has found both. */
+export async function runControls(say: (line: string) => void): Promise<boolean> {
+  const countLost = async (topology: World["topology"], harm: Harm) => {
+    const folder = mkdtempSync(join(tmpdir(), "rekindle-chaos-control-"));
+    const { violations } = await runControl(topology, harm, folder);
+    rmSync(folder, { recursive: true });
+    return violations.filter(({ kind }) => kind === "lost").length;
+  };
+  const wiped = await countLost("cluster", restartPlainly);
+  say(`an empty alpha started by a plain redis-server: ${wiped} acknowledged writes lost`);
+  let [lost, tries] = [0, 0];
+  while (lost === 0 && tries++ < triesMax) lost = await countLost("sentinel", failOverPlainly);
+  say(`SENTINEL FAILOVER without a pause: ${lost} acknowledged writes lost, at the ${tries}. try`);
+  return wiped > 0 && lost > 0;
 }

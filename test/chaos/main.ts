@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { runControls } from "./control.ts";
 import { type FaultKind, faultKinds, type Topology } from "./faults.ts";
 import { resultsFolder, writeReport } from "./report.ts";
 import { type RoundResult, runRound } from "./round.ts";
@@ -20,8 +21,11 @@ const { values } = parseArgs({
     persists: { type: "string" },
     to: { type: "string", default: defaults.to },
     keep: { type: "boolean", default: false },
+    controls: { type: "boolean", default: false },
   },
 });
+
+if (values.controls) process.exit((await runControls(console.log)) ? 0 : 1);
 
 const firstSeed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000));
 const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
