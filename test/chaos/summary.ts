@@ -81,6 +81,9 @@ export function judgeEndings(endings: readonly Ending[], strikes: readonly Strik
       ({ kind, node, startedMs, endedMs }) =>
         kind === "out-of-memory" && node === name && atMs >= startedMs && atMs <= endedMs + 1_000,
     );
+    // Redis' own rule: a beta that cannot write what it was sent ends itself (replica-ignore-disk-write-errors).
+    const isFull = strikes.some(({ kind, node }) => kind === "disk-full" && node === name);
+    if (signal === "SIGABRT" && isFull) continue;
     if (code === 70) defects.push(`a defect of Rekindle ended ${name}`);
     else if (signal === "SIGKILL" && !isOutOfMemory)
       unexplained.push(`${name} was killed by somebody else`);
