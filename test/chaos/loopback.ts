@@ -4,10 +4,12 @@ import type { Network } from "./network.ts";
 /** macOS has one loopback address only. */
 export const hasLoopbackAddresses = (): boolean => process.platform === "linux";
 
+let opened = 0;
+
 export function openLoopback(): Network {
   const addresses = new Map<string, string>();
   let used = 0;
-  const net = 1 + (process.pid % 200);
+  const net = 1 + ((process.pid + opened++) % 200);
   const next = (name: string): string => {
     used++;
     const ip = `127.${net}.${Math.floor(used / 200)}.${1 + (used % 200)}`;

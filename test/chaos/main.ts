@@ -9,7 +9,12 @@ import { resultsFolder, writeReport } from "./report.ts";
 import { type RoundResult, runRound } from "./round.ts";
 import { drawSchedule } from "./schedule.ts";
 
-const defaults = { backend: "processes", episodes: "12", to: resultsFolder } as const;
+const defaults = {
+  backend: "processes",
+  episodes: "12",
+  parallel: "1",
+  to: resultsFolder,
+} as const;
 const { values } = parseArgs({
   options: {
     seed: { type: "string" },
@@ -19,6 +24,7 @@ const { values } = parseArgs({
     faults: { type: "string" },
     episodes: { type: "string", default: defaults.episodes },
     persists: { type: "string" },
+    parallel: { type: "string", default: defaults.parallel },
     to: { type: "string", default: defaults.to },
     keep: { type: "boolean", default: false },
     controls: { type: "boolean", default: false },
@@ -34,41 +40,18 @@ const kinds = values.faults?.split(",").map(readKind);
 const startedMs = performance.now();
 const results: RoundResult[] = [];
 const folder = mkdtempSync(join(tmpdir(), "rekindle-chaos-"));
-const leftMs = () => (minutes ?? 0) * 60_000 - (performance.now() - startedMs);
+const lanes = Number(values.parallel);
+/** Minutes are a sum: rounds that run at the same time take less of the clock. */
+const leftMs = () => ((minutes ?? 0) * 60_000) / lanes - (performance.now() - startedMs);
+let turns = 0;
 
-for (let turn = 0; turn === 0 || leftMs() > 30_000; turn++) {
-  const seed = firstSeed + turn;
-  const topology = topologies[turn % topologies.length] ?? "cluster";
-  const schedule = drawSchedule({
-    seed,
-    topology,
-    episodes: Number(values.episodes),
-    ...(kinds && { faults: kinds }),
-    ...(values.persists !== undefined && { persists: values.persists === "yes" }),
-  });
-  console.log(`seed ${seed}, ${topology}, ${schedule.persists ? "with" : "without"} a disk`);
-  const own = join(folder, `seed-${seed}-${topology}`);
-  const result = await runRound({
-    schedule,
-    backend: "processes",
-    folder: own,
-    convergenceMs: 60_000,
-    ...(minutes !== undefined && { endsAfterMs: Math.max(60_000, leftMs()) }),
-    say: (line) => console.log(line),
-  });
-  results.push(result);
-  const { ok, fail, unknown, lost } = result.counts;
-  console.log(
-    `  ${result.status}: ${ok} writes, ${fail} refused, ${unknown} unknown, ${lost} lost where Redis may`,
-  );
-  for (const reason of result.reasons) console.log(`  ${reason}`);
-  if (result.status === "failed") {
-    const again = `npm run chaos -- --seed ${seed} --topology ${topology} --episodes ${values.episodes}`;
-    console.log(
-      `  evidence: ${own}; again: ${again}${values.faults ? ` --faults ${values.faults}` : ""}`,
-    );
-  } else if (!values.keep) rmSync(own, { recursive: true, force: true });
-}
+await Promise.all(
+  Array.from({ length: lanes }, async () => {
+    do await runNext(turns++);
+    while (leftMs() > 30_000);
+  }),
+);
+results.sort((one, other) => one.seed - other.seed);
 writeReport(results, values.to, command());
 console.log(`the report is in ${values.to}`);
 process.exit(results.some(({ status }) => status === "failed") ? 1 : 0);
@@ -99,4 +82,37 @@ function readKind(name: string): FaultKind {
   if (found === undefined)
     throw new Error(`--faults ${name}: expected some of ${faultKinds.join(", ")}`);
   return found;
+}
+
+async function runNext(turn: number): Promise<void> {
+  const seed = firstSeed + turn;
+  const topology = topologies[turn % topologies.length] ?? "cluster";
+  const say = (line: string) => console.log(lanes > 1 ? `seed ${seed}: ${line.trim()}` : line);
+  const schedule = drawSchedule({
+    seed,
+    topology,
+    episodes: Number(values.episodes),
+    ...(kinds && { faults: kinds }),
+    ...(values.persists !== undefined && { persists: values.persists === "yes" }),
+  });
+  console.log(`seed ${seed}, ${topology}, ${schedule.persists ? "with" : "without"} a disk`);
+  const own = join(folder, `seed-${seed}-${topology}`);
+  const result = await runRound({
+    schedule,
+    backend: "processes",
+    folder: own,
+    convergenceMs: 60_000,
+    ...(minutes !== undefined && { endsAfterMs: Math.max(60_000, leftMs()) }),
+    say,
+  });
+  results.push(result);
+  const { ok, fail, unknown, lost } = result.counts;
+  say(
+    `  ${result.status}: ${ok} writes, ${fail} refused, ${unknown} unknown, ${lost} lost where Redis may`,
+  );
+  for (const reason of result.reasons) say(`  ${reason}`);
+  if (result.status === "failed") {
+    const again = `npm run chaos -- --seed ${seed} --topology ${topology} --episodes ${values.episodes}`;
+    say(`  evidence: ${own}; again: ${again}${values.faults ? ` --faults ${values.faults}` : ""}`);
+  } else if (!values.keep) rmSync(own, { recursive: true, force: true });
 }

@@ -7,8 +7,14 @@ import { networkInterfaces } from "node:os";
 import type { Ability, Cut, Network } from "./network.ts";
 import { run, succeeds } from "./run-command.ts";
 
-/** Whether this machine can. */
-export async function hasNamespaces(): Promise<boolean> {
+/** Whether this machine can; tried once. */
+export function hasNamespaces(): Promise<boolean> {
+  tried ??= tryNamespaces();
+  return tried;
+}
+let tried: Promise<boolean> | undefined;
+
+async function tryNamespaces(): Promise<boolean> {
   if (process.platform !== "linux" || process.getuid?.() !== 0) return false;
   const name = `rk-try-${process.pid}`;
   const works =
@@ -24,8 +30,8 @@ interface Member {
 }
 
 export async function openNamespaces(): Promise<Network> {
-  const net = await freeNet();
-  const nameOf = (member: string): string => `rk-${net}-${member}`;
+  const net = await claimNet();
+  const nameOf = (member: string): string => nameIn(net, member);
   const hub = nameOf("hub");
   const ownIp = `10.${net}.0.1`;
   const outside = `rk${net}h`;
@@ -40,7 +46,6 @@ export async function openNamespaces(): Promise<Network> {
     return `10.${net}.${1 + Math.floor(used / 200)}.${1 + (used % 200)}`;
   };
 
-  await ip("netns", "add", hub);
   await ip("-n", hub, "link", "add", "br0", "type", "bridge");
   await ip("-n", hub, "link", "set", "br0", "up");
   await ip("link", "add", outside, "type", "veth", "peer", "name", "out", "netns", hub);
@@ -154,15 +159,14 @@ export async function openNamespaces(): Promise<Network> {
   };
 }
 
-/** The second number of 10.x.0.0/16, of which this machine has nothing. */
-async function freeNet(): Promise<number> {
+const nameIn = (net: number, member: string): string => `rk-${net}-${member}`;
+
+/** The second number of 10.x.0.0/16, of which this machine has nothing. Whoever makes the namespace of its hub has it. */
+async function claimNet(): Promise<number> {
   const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  const names = await run("ip", ["netns", "list"]);
   for (let net = 200; net < 250; net++) {
-    const isTaken =
-      addresses.some(({ address }) => address.startsWith(`10.${net}.`)) ||
-      names.includes(`rk-${net}-`);
-    if (!isTaken) return net;
+    if (addresses.some(({ address }) => address.startsWith(`10.${net}.`))) continue;
+    if (await succeeds("ip", ["netns", "add", nameIn(net, "hub")])) return net;
   }
   throw new Error("no network of 10.200.0.0 to 10.249.0.0 is free on this machine");
 }
