@@ -7,8 +7,15 @@
 import { compareNames } from "../address.ts";
 import { electNewest, isOlder } from "./elect-newest.ts";
 import { becomeAlpha, wait } from "./outcomes.ts";
-import { endpointOf, findNamed, type Named } from "./read-sentinels.ts";
-import { isServer, type Observation, type PeerView, type Plan, type ServerPeer } from "./types.ts";
+import { endpointOf, findNamed, isAt, type Named } from "./read-sentinels.ts";
+import {
+  isServer,
+  type Observation,
+  type PeerView,
+  type Plan,
+  type SentinelView,
+  type ServerPeer,
+} from "./types.ts";
 
 export function plan(observation: Observation): Plan {
   const refusal = refuseWhenDenied(observation);
@@ -51,7 +58,7 @@ function leadAgain(
     return wait(`${rival.name} is an alpha too; the Sentinels decide`);
   if (rival && self.disk.kind !== "aof") return becomeBeta(observation, rival);
   const heir = bestBeta(servers);
-  const [sentinel] = sentinels;
+  const sentinel = whoKnows(heir, sentinels);
   // The server writes to the append-only file before it answers; anything else is older than what a beta has in memory.
   if (self.disk.kind !== "aof" && heir !== undefined && sentinel !== undefined) {
     // Asked for while they begin one themselves, it would be a second, on top of the first.
@@ -63,7 +70,21 @@ function leadAgain(
       report: "Promoted",
     };
   }
+  // Who missed it may have begun an election a moment ago: a failover goes on though the alpha is back, and what it took until it is
+  // made a beta would be lost. This node answers them already, so that the doubt is over in a second, or there is another alpha.
+  if (!areContent && unchangedMs < policy.peerWaitMs)
+    return wait("the Sentinels may be about to elect another alpha");
   return becomeAlpha("the Sentinels name this node as the alpha", "Returned");
+}
+
+/** Of the Sentinels one that has heard of that beta: the others would have nobody to promote, or somebody else. */
+function whoKnows(
+  heir: ServerPeer | undefined,
+  sentinels: readonly SentinelView[],
+): SentinelView | undefined {
+  const isKnown = ({ seen }: SentinelView) =>
+    heir !== undefined && seen.state === "knows" && seen.betas.some((one) => isAt(heir, one));
+  return sentinels.find(isKnown) ?? sentinels[0];
 }
 
 function followNamed(

@@ -19,6 +19,8 @@ export interface View {
   readonly slots: readonly SlotRange[];
   readonly epoch: number;
   readonly isInSync: boolean;
+  /** Which stream of changes its data is of, and how far. */
+  readonly history: string;
   readonly offset: number;
   /** Ids of a cluster's nodes. */
   readonly knows: readonly string[];
@@ -60,6 +62,7 @@ export async function lookAt(host: Host, world: World): Promise<View> {
     slots: [],
     epoch: 0,
     isInSync: false,
+    history: "",
     offset: 0,
     knows: [],
     betas: 0,
@@ -91,6 +94,7 @@ async function lookAtNode(ip: string, { port, topology }: World): Promise<Partia
   if (info.get("role") === undefined) return { state: String(replication) };
   const common = {
     role: isAlpha ? ("alpha" as const) : ("beta" as const),
+    history: info.get("master_replid") ?? "",
     offset: Number(info.get(isAlpha ? "master_repl_offset" : "slave_repl_offset")),
     isInSync:
       isAlpha ||
