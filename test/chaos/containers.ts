@@ -44,10 +44,10 @@ export function runInContainers(image: string, namespaceOf: (name: string) => st
     ...["--network", `container:${namespaceOf(name)}`, "--read-only", "--cap-drop", "ALL"],
   ];
   const mounts = (dir: string, config: string) => [
-    ...["--volume", `${dir}:/data`, "--volume", `${config}:/etc/redis/redis.conf:ro`],
+    ...["--volume", `${dir}:/data`, "--volume", `${config}:/conf/redis.conf:ro`],
   ];
   return {
-    seenFrom: () => ({ dir: "/data", config: "/etc/redis/redis.conf" }),
+    seenFrom: () => ({ dir: "/data", config: "/conf/redis.conf" }),
     main: ({ name, dir, config }, args) => [
       ...[...join(name, "main"), ...mounts(dir, config), image, ...args],
     ],
