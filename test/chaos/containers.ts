@@ -66,12 +66,15 @@ export function runInContainers(image: string, namespaceOf: (name: string) => st
       const part = name.includes(" ") ? "healer" : "main";
       const container = `${namespaceOf(name.split(" ")[0] ?? "")}-${part}`;
       const pid = findPid(container);
-      if (pid !== undefined) process.kill(pid, signal);
-      else if (signal === "SIGKILL" || signal === "SIGTERM") {
-        // It is only just being made.
-        child.kill("SIGKILL");
-        void succeeds("docker", ["rm", "--force", container]);
+      try {
+        if (pid !== undefined) return void process.kill(pid, signal);
+      } catch {
+        return; // It ended meanwhile.
       }
+      if (signal !== "SIGKILL" && signal !== "SIGTERM") return;
+      // It is only just being made.
+      child.kill("SIGKILL");
+      void succeeds("docker", ["rm", "--force", container]);
     },
   };
 }
