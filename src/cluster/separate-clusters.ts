@@ -3,7 +3,7 @@
  *
  * A pod's address may have been another cluster's a minute ago; whoever shares no id with us and is not blank is never met.
  */
-import { countSlots, myselfOf, slotCount } from "./nodes.ts";
+import { countSlots, myselfOf, type NodeEntry, type NodeTable, slotCount } from "./nodes.ts";
 import type { Member, PeerView, Self } from "./types.ts";
 
 export interface Clusters {
@@ -75,7 +75,7 @@ function chooseOurs(
   self: Self | undefined,
   isRestored: (member: Member) => boolean,
 ): { ours: readonly Group[]; ambiguous: boolean } {
-  const founded = groups.filter((group) => group.some((member) => ownsAllSlots(member)));
+  const founded = groups.filter((group) => group.some(({ seen }) => tellsOfCluster(seen.table)));
   if (self?.table) {
     const known = new Set(self.table.nodes.map((node) => node.id));
     const related = groups.filter((group) =>
@@ -114,6 +114,13 @@ function halfFounded(
   );
 }
 
-function ownsAllSlots(member: Member): boolean {
-  return countSlots(member.seen.table.nodes.flatMap((node) => node.slots)) === slotCount;
+/**
+ * Every slot has an owner: the cluster was founded. So it was where several owners have betas, which a founding deals out when all slots
+ * are: one owner was forgotten since, with nobody in its place yet.
+ */
+export function tellsOfCluster({ nodes }: NodeTable): boolean {
+  const owners = nodes.filter(({ slots }) => slots.length > 0);
+  if (countSlots(owners.flatMap(({ slots }) => slots)) === slotCount) return true;
+  const hasBeta = ({ id }: NodeEntry) => nodes.some(({ alphaId }) => alphaId === id);
+  return owners.length > 1 && owners.every(hasBeta);
 }

@@ -4,17 +4,9 @@
  * Pure. One peer's opinion never counts for a failure (rule 2), and an address counts only where discovery names it now.
  */
 import { type Address, formatAddress, sameAddress } from "../address.ts";
-import {
-  countSlots,
-  isAlpha,
-  isFailed,
-  myselfOf,
-  type NodeEntry,
-  type NodeTable,
-  slotCount,
-} from "./nodes.ts";
+import { isAlpha, isFailed, myselfOf, type NodeEntry, type NodeTable } from "./nodes.ts";
 import { foundingRanges } from "./seats.ts";
-import { type Clusters, separateClusters } from "./separate-clusters.ts";
+import { type Clusters, separateClusters, tellsOfCluster } from "./separate-clusters.ts";
 import { resolveOwners, type Shard } from "./shards.ts";
 import type { Member, Observation, PeerView, Self } from "./types.ts";
 
@@ -27,7 +19,7 @@ export interface Topology extends Clusters {
   readonly coming: readonly PeerView[];
   /** Nobody is coming any more: none is left, or none has stirred for as long as peers are waited for. */
   readonly isQuiet: boolean;
-  /** Every slot has an owner in the eyes of some member, or in our own nodes.conf: the cluster was founded. */
+  /** A member's table, or our own nodes.conf, tells that the cluster was founded. */
   readonly formed: boolean;
   /** One for each owner of slots, in the order of their slots. */
   readonly shards: readonly Shard[];
@@ -63,9 +55,7 @@ export function readTopology(observation: Observation): Topology {
     unaddressed: unheard.filter((peer) => peer.address === undefined),
     coming,
     isQuiet: coming.length === 0 || observation.unchangedMs >= observation.policy.peerWaitMs,
-    formed: tables.some(
-      (table) => countSlots(table.nodes.flatMap((node) => node.slots)) === slotCount,
-    ),
+    formed: tables.some(tellsOfCluster),
     shards,
     absent,
     answeringAlphas: members.filter((member) => owners.has(member.seen.id)),

@@ -207,6 +207,13 @@ describe("rule 4: slots are only given when nobody owns them and nobody can come
     const decision = plan(observation(self("9"), others(withoutD, "bcef"), { policy }));
     expect(myselfIn(decision)).toMatchObject({ slots: thirds.slice(0, 1), epoch: 4 });
   });
+  test("also where the lost alpha was forgotten already, by one that was killed before it had the slots", () => {
+    const forgottenA = lost.filter(({ letter }) => !"ad".includes(letter));
+    const peers = others(forgottenA, "bcef");
+    expect(plan(observation(self("9"), peers)).kind).toBe("wait");
+    const decision = plan(observation(self("9"), peers, { policy: { onLostSlots: "empty" } }));
+    expect(myselfIn(decision)?.slots).toEqual(thirds.slice(0, 1));
+  });
   test("but not while the alpha's or its beta's address is still named", () => {
     for (const letter of "ad") {
       const peers = [...remaining, silent(letter)];
