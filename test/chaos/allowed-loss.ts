@@ -105,5 +105,4 @@ const lossOf: Readonly<Record<FaultKind, "none" | "tail" | "cut off" | "frozen">
   "cut-one-way": "cut off",
   slow: "frozen",
   pause: "frozen",
-  clock: "frozen",
 };

@@ -18,7 +18,6 @@ export const faultKinds = [
   "disk-full",
   "out-of-memory",
   "boot-kill",
-  "clock",
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
@@ -48,8 +47,6 @@ export interface Fault {
   readonly lossPercent?: number;
   /** Of `dns`: the addresses from before, or no answer. */
   readonly answer?: "stale" | "nothing";
-  /** Of `clock`: how far it jumps, in seconds. */
-  readonly jumpSeconds?: number;
 }
 
 /** Faults that overlap; before and after them the set is whole. */

@@ -6,8 +6,6 @@ import { breakMemory } from "./break-memory.ts";
 import type { Fault, Strike } from "./faults.ts";
 import type { Monitor } from "./monitor.ts";
 import type { Cut } from "./network.ts";
-import { hasFaketime } from "./process-world.ts";
-import { askOnce } from "./views.ts";
 import { everybody, type Host, type World } from "./world.ts";
 
 export interface Injector {
@@ -195,20 +193,6 @@ export function createInjector(world: World, monitor: Monitor): Injector {
     end(made, `killed after ${fault.delaysMs?.join(", ")} ms`);
   }
 
-  async function jumpClock(fault: Fault, host: Host, made: Strike): Promise<void> {
-    world.setClock(host, fault.jumpSeconds ?? 0);
-    await host.main.end("SIGKILL");
-    host.main.start();
-    const ip = world.network.addressOf(host.name);
-    await pause(fault.forMs);
-    const [time] = await askOnce(ip, world.port, [["TIME"]]).catch(() => []);
-    const off = Array.isArray(time) ? Number(time[0]) - Date.now() / 1_000 : 0;
-    world.setClock(host, 0);
-    await host.main.end("SIGKILL");
-    host.main.start();
-    end(made, Math.abs(off) > 2 ? `its clock was ${Math.round(off)} s off` : undefined);
-  }
-
   function whyNot(fault: Fault): string | undefined {
     const { abilities } = world.network;
     const needs = {
@@ -221,8 +205,6 @@ export function createInjector(world: World, monitor: Monitor): Injector {
     } as const;
     const need = needs[fault.kind as keyof typeof needs];
     if (need !== undefined && !abilities.has(need)) return `${fault.kind}: needs root on Linux`;
-    if (fault.kind === "clock" && !(abilities.has("clock") && hasFaketime()))
-      return "clock: libfaketime is not installed";
     return undefined;
   }
 
@@ -302,8 +284,6 @@ export function createInjector(world: World, monitor: Monitor): Injector {
         return end(made, await breakMemory(host, world, () => resolve(fault)));
       case "boot-kill":
         return killWhileBooting(fault, host, made);
-      case "clock":
-        return jumpClock(fault, host, made);
     }
   }
 

@@ -81,7 +81,7 @@ export async function openNamespaces(): Promise<Network> {
   }
 
   return {
-    abilities: new Set<Ability>(["cut", "slow", "dns", "disk-full", "out-of-memory", "clock"]),
+    abilities: new Set<Ability>(["cut", "slow", "dns", "disk-full", "out-of-memory"]),
     ownIp,
     async attach(name) {
       const own = nameOf(name);

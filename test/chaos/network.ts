@@ -4,7 +4,7 @@
 export type Cut = readonly [from: string, to: string];
 
 /** What the machine lets the harness do; the report names what it does not. */
-export type Ability = "cut" | "slow" | "dns" | "disk-full" | "out-of-memory" | "clock";
+export type Ability = "cut" | "slow" | "dns" | "disk-full" | "out-of-memory";
 
 export interface Network extends AsyncDisposable {
   readonly abilities: ReadonlySet<Ability>;

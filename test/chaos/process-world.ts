@@ -1,7 +1,7 @@
 /** The backend `processes`: every member is the built executable in a folder, an address and, as root, a network of its own. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, openSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { executable, server } from "../redis/nodes-under-test.ts";
 import type { Topology } from "./faults.ts";
@@ -20,7 +20,6 @@ export interface WorldOptions {
 }
 
 const nodeTimeoutMs = 3_000;
-const libfaketime = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 const diskSize = "128m";
 
 export async function openProcessWorld({
@@ -35,7 +34,6 @@ export async function openProcessWorld({
   const endings: Ending[] = [];
   const unlisted = new Set<Host>();
   const plain = new Set<string>();
-  const clocks = new Map<string, string>();
   const config = join(folder, "redis.conf");
   mkdirSync(folder, { recursive: true });
   // As image/redis.conf, or as deployment/deployment.yaml, which keeps data in memory only.
@@ -78,18 +76,15 @@ export async function openProcessWorld({
     const dir = join(folder, "data", name);
     mkdirSync(dir, { recursive: true });
     if (isRoot) await run("mount", ["-t", "tmpfs", "-o", `size=${diskSize}`, "tmpfs", dir]);
-    clocks.set(name, join(folder, `${name}.clock`));
     const log = join(folder, `${name}.log`);
     const onEnd = (ending: Ending) => void endings.push(ending);
     const inside = (args: readonly string[]) => network.inside(name, [executable, ...args]);
     const main = supervise(
       name,
-      () => ({
-        argv: plain.has(name)
+      () =>
+        plain.has(name)
           ? network.inside(name, [server, join(dir, "rekindle.conf")])
           : inside(argumentsOf(name, dir)),
-        environment: clockOf(name),
-      }),
       log,
       onEnd,
     );
@@ -98,34 +93,13 @@ export async function openProcessWorld({
       topology === "cluster"
         ? supervise(
             `${name} healer`,
-            () => ({
-              argv: inside([
-                ...heals,
-                "--address",
-                network.addressOf(name),
-                ...peers(),
-                ...ports(),
-              ]),
-            }),
+            () => inside([...heals, "--address", network.addressOf(name), ...peers(), ...ports()]),
             join(folder, `${name}.healer.log`),
             onEnd,
           )
         : undefined;
     return { name, kind, dir, main, healer };
   }
-  /** Only who is to have another time gets the library: it slows every look at a clock. */
-  function clockOf(name: string): NodeJS.ProcessEnv {
-    const file = clocks.get(name) ?? "";
-    return existsSync(file)
-      ? {
-          LD_PRELOAD: libfaketime,
-          FAKETIME_TIMESTAMP_FILE: file,
-          FAKETIME_NO_CACHE: "1",
-          FAKETIME_DONT_FAKE_MONOTONIC: "1",
-        }
-      : {};
-  }
-
   const nodes: Host[] = [];
   const sentinels: Host[] = [];
   for (let i = 1; i <= (topology === "cluster" ? 6 : 3); i++)
@@ -185,11 +159,6 @@ export async function openProcessWorld({
       publish();
     },
     startPlainly: ({ name }) => void plain.add(name),
-    setClock({ name }, seconds) {
-      const file = clocks.get(name) ?? "";
-      if (seconds === 0) rmSync(file, { force: true });
-      else writeFileSync(file, `${seconds > 0 ? "+" : ""}${seconds}s\n`);
-    },
     async [Symbol.asyncDispose]() {
       const all = [...nodes, ...sentinels];
       await Promise.all(
@@ -201,5 +170,3 @@ export async function openProcessWorld({
     },
   };
 }
-
-export const hasFaketime = (): boolean => existsSync(libfaketime);

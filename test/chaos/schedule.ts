@@ -29,7 +29,6 @@ const weights: Readonly<Record<FaultKind, number>> = {
   "disk-full": 1,
   "out-of-memory": 1,
   "boot-kill": 2,
-  clock: 1,
 };
 
 /** Those after which a node's memory, or more, is gone. */
@@ -40,7 +39,6 @@ const destructive: readonly FaultKind[] = [
   "move",
   "boot-kill",
   "out-of-memory",
-  "clock",
 ];
 /** Those that hit all, or everybody's name server: nothing comes on top. */
 const alone: readonly FaultKind[] = ["all-down", "roll"];
@@ -158,8 +156,6 @@ function drawFault(random: Random, kind: FaultKind, afterMs: number, { topology 
       return { ...fault, lossPercent: random.pick([1, 3, 5]) };
     case "dns":
       return { ...fault, answer: random.pick(["stale", "nothing"] as const) };
-    case "clock":
-      return { ...fault, jumpSeconds: random.pick([-60, -5, 5, 60]) };
     default:
       return fault;
   }

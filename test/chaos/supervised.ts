@@ -31,7 +31,7 @@ const [backOffMs, backOffMsMax, livedMs] = [200, 2_000, 5_000];
 /** @param command asked at each start: an address may have changed. */
 export function supervise(
   name: string,
-  command: () => { readonly argv: readonly string[]; readonly environment?: NodeJS.ProcessEnv },
+  command: () => readonly string[],
   logFile: string,
   onEnd: (ending: Ending) => void,
 ): Supervised {
@@ -41,12 +41,11 @@ export function supervise(
 
   function launch(): void {
     if (!isWanted || isRunning()) return;
-    const { argv, environment } = command();
     const log = openSync(logFile, "a");
-    const [file = "", ...args] = argv;
+    const [file = "", ...args] = command();
     const started = spawn(file, args, {
       stdio: ["ignore", log, log],
-      env: { PATH: process.env.PATH, ...environment },
+      env: { PATH: process.env.PATH },
     });
     closeSync(log);
     life++;

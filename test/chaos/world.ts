@@ -33,8 +33,6 @@ export interface World extends AsyncDisposable {
   list(host: Host): void;
   /** For controls: from its next start on a plain redis-server with the same configuration, without Rekindle. */
   startPlainly(host: Host): void;
-  /** The server's clock from now on, against the true one. */
-  setClock(host: Host, seconds: number): void;
 }
 
 export const everybody = (world: World): readonly Host[] => [...world.nodes, ...world.sentinels];
