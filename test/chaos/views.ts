@@ -20,6 +20,8 @@ export interface View {
   readonly epoch: number;
   readonly isInSync: boolean;
   readonly offset: number;
+  /** Which history its data is of: its alpha's, or the link to it is dead and nobody has noticed. */
+  readonly history: string;
   /** Ids of a cluster's nodes. */
   readonly knows: readonly string[];
   /** How many betas and other Sentinels a Sentinel knows. */
@@ -61,6 +63,7 @@ export async function lookAt(host: Host, world: World): Promise<View> {
     epoch: 0,
     isInSync: false,
     offset: 0,
+    history: "",
     knows: [],
     betas: 0,
     watchers: 0,
@@ -92,6 +95,7 @@ async function lookAtNode(ip: string, { port, topology }: World): Promise<Partia
   const common = {
     role: isAlpha ? ("alpha" as const) : ("beta" as const),
     offset: Number(info.get(isAlpha ? "master_repl_offset" : "slave_repl_offset")),
+    history: info.get("master_replid") ?? "",
     isInSync:
       isAlpha ||
       (info.get("master_link_status") === "up" && info.get("master_sync_in_progress") === "0"),

@@ -39,12 +39,15 @@ export function shardsOf(views: readonly View[], topology: Topology): readonly S
 }
 
 export function findFlaws(views: readonly View[], topology: Topology): readonly string[] {
-  const flaws = views.flatMap(({ name, state, isInSync, role }) =>
+  const histories = views.flatMap(({ role, history }) => (role === "alpha" ? [history] : []));
+  const flaws = views.flatMap(({ name, state, isInSync, role, history }) =>
     state !== "ok"
       ? [`${name}: ${state}`]
       : role === "beta" && !isInSync
         ? [`${name} is not in sync`]
-        : [],
+        : role === "beta" && !histories.includes(history)
+          ? [`${name} copies an alpha that is gone`]
+          : [],
   );
   return [...flaws, ...(topology === "cluster" ? flawsOfCluster(views) : flawsOfSet(views))];
 }
