@@ -2,10 +2,8 @@
 import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connect as connectTls } from "node:tls";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { TlsFiles } from "../../src/redis/connection.ts";
-import { makeCertificates, renewCertificate } from "./certificates-under-test.ts";
+import { makeCertificates, renewCertificate, subjectServed } from "./certificates-under-test.ts";
 import { printed } from "./commands-under-test.ts";
 import { figure, mountConfigMap, startNode } from "./reload-under-test.ts";
 import { until } from "./until.ts";
@@ -15,16 +13,6 @@ const logOf = (output: string): readonly { message: string; report?: string; too
     .split("\n")
     .filter((line) => line.startsWith("{"))
     .map((line) => JSON.parse(line));
-
-/** Whom the certificate names that a server shows. */
-const subjectServed = (port: number, files: TlsFiles): Promise<string> =>
-  new Promise((resolve, reject) => {
-    const socket = connectTls({ port, ...files, checkServerIdentity: () => undefined }, () => {
-      resolve(String(socket.getPeerCertificate().subject.CN));
-      socket.destroy();
-    });
-    socket.once("error", reject);
-  });
 
 describe("rekindle reload", () => {
   test("what the file changes is applied, and a line that is gone brings the default back", async () => {
