@@ -1,5 +1,5 @@
 /** What ab has to say of each event of the scale test, as it prints it and as a table. */
-import type { Attacked } from "../kubernetes/attack-under-test.ts";
+import type { Attacked, Second } from "../kubernetes/attack-under-test.ts";
 import type { Way } from "../kubernetes/scale-under-test.ts";
 
 export interface Trial extends Attacked {
@@ -69,13 +69,19 @@ export function totalOf({ seconds }: Attacked): { fine: number; failed: number }
   };
 }
 
+/** Between the first answer and the last. */
+function silentSeconds({ seconds }: Attacked): number {
+  const hasAnswer = ({ fine }: Second) => fine > 0;
+  const between = seconds.slice(seconds.findIndex(hasAnswer), seconds.findLastIndex(hasAnswer));
+  return between.filter((one) => !hasAnswer(one)).length;
+}
+
 export function renderTable(trials: readonly Trial[], requests: number, machine: string): string {
   const row = (...cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   const figures = (trial: Trial): readonly string[] => {
     const { complete, failed, not2xx, longestMs, tookMs } = figuresOf(trial);
     const counts = [show(complete), `**${show(failed)}**`, `**${show(not2xx)}**`];
-    const silent = trial.seconds.filter(({ fine }) => fine === 0).length;
-    return [seconds(tookMs), ...counts, seconds(longestMs), `${silent}`];
+    return [seconds(tookMs), ...counts, seconds(longestMs), `${silentSeconds(trial)}`];
   };
   const ab = ["Complete requests", "Failed requests", "Non-2xx responses", "longest request"];
   const heads = ["done after", ...ab, "seconds without an answer"];

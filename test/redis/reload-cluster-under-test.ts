@@ -1,6 +1,7 @@
 /** Six nodes of a real cluster, each with files of its own that change, and a reload beside it. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { onTestFinished } from "vitest";
 import type { TlsFiles } from "../../src/redis/connection.ts";
 import {
@@ -131,3 +132,16 @@ export const settings = (nodes: readonly NodeUnderTest[], name: string, access?:
 export const countReports = (reloads: readonly NodeUnderTest[], report: string) =>
   reloads.flatMap(({ output }) => output.match(new RegExp(`"report":"${report}"`, "g")) ?? [])
     .length;
+
+/** Changes one after the other, so far apart. @param write gets their numbers, from one on. */
+export async function changeAgainAndAgain(
+  count: number,
+  paceMs: number,
+  write: (change: number) => void,
+): Promise<void> {
+  for (let change = 1; change <= count; change++) {
+    write(change);
+    // The time between them is what is tested.
+    await pause(paceMs);
+  }
+}

@@ -16,6 +16,7 @@ import {
 } from "./nodes-under-test.ts";
 import {
   accessOf,
+  changeAgainAndAgain,
   countReports,
   openCluster,
   reloadInTurn,
@@ -32,7 +33,10 @@ describe("restarts, one at a time", () => {
     const { nodes, reloads, write } = cluster;
     await writeKeys(nodes, 50);
     const keys = await countKeys(nodes);
-    write(nodes, "appendonly yes", "tcp-backlog 600");
+    // A change of mind, again and again: nobody restarts for what is not the last word.
+    await changeAgainAndAgain(15, 320, (change) =>
+      write(nodes, "appendonly yes", `tcp-backlog ${585 + change}`),
+    );
     let [mostDown, hasChanged] = [0, false];
     await until(
       "the second change on every node",
