@@ -9,6 +9,8 @@ export interface Trial extends Attacked {
   /** Of the event, in milliseconds since 1970. */
   readonly startedAt: number;
   readonly endedAt: number;
+  /** Why not all was as it should be when the time was up; undefined where it was. */
+  readonly trouble?: string | undefined;
 }
 
 export interface Figures {
@@ -48,7 +50,7 @@ export function renderReports(trials: readonly Trial[]): string {
       return [
         `## ${trial.name}: ${trial.way}`,
         "",
-        `Done after ${seconds(trial.endedAt - trial.startedAt)}. Second by second: ${show(fine)} answers of 200, ${show(failed)} failures.`,
+        `${trial.trouble === undefined ? "Done" : `Not done (${trial.trouble.slice(0, 300)})`} after ${seconds(trial.endedAt - trial.startedAt)}. Second by second: ${show(fine)} answers of 200, ${show(failed)} failures.`,
         ...trial.runs.flatMap(({ report, exitCode }) => [
           "",
           "```",
@@ -81,7 +83,8 @@ export function renderTable(trials: readonly Trial[], requests: number, machine:
   const figures = (trial: Trial): readonly string[] => {
     const { complete, failed, not2xx, longestMs, tookMs } = figuresOf(trial);
     const counts = [show(complete), `**${show(failed)}**`, `**${show(not2xx)}**`];
-    return [seconds(tookMs), ...counts, seconds(longestMs), `${silentSeconds(trial)}`];
+    const done = trial.trouble === undefined ? seconds(tookMs) : `not within ${seconds(tookMs)}`;
+    return [done, ...counts, seconds(longestMs), `${silentSeconds(trial)}`];
   };
   const ab = ["Complete requests", "Failed requests", "Non-2xx responses", "longest request"];
   const heads = ["done after", ...ab, "seconds without an answer"];

@@ -110,7 +110,7 @@ export async function createScaleSite(way: Way, replicas: number): Promise<Scale
   return site;
 }
 
-const untilDoneMs = 600_000;
+const untilDoneMs = 240_000;
 
 export interface Happening {
   readonly name: string;
