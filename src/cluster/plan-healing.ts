@@ -3,7 +3,7 @@
  * introduced, a node timeout that a killed coordinator left short is set back, and everybody is told of this node.
  */
 import { restoreNodeTimeouts } from "./hasten.ts";
-import { myselfOf } from "./nodes.ts";
+import { isAlpha, myselfOf } from "./nodes.ts";
 import { introduce } from "./plan-introductions.ts";
 import {
   canComeBack,
@@ -14,7 +14,7 @@ import {
   nameOf,
   type Topology,
 } from "./topology.ts";
-import type { Act, Observation, Plan, Self, Step } from "./types.ts";
+import type { Act, Member, Observation, Plan, Self, Step } from "./types.ts";
 
 export function healSteps(
   observation: Observation,
@@ -26,6 +26,7 @@ export function healSteps(
     ...introduce(known),
     ...restoreNodeTimeouts(observation.policy, known),
     ...introduceSelf(topology, self),
+    ...followSelf(topology, self),
   ];
 }
 
@@ -104,6 +105,28 @@ function isNobodys(topology: Topology, id: string): boolean {
   const ownsSlots = topology.shards.some((shard) => shard.alphaId === id);
   const isNamed = topology.members.some((member) => myselfOf(member.seen.table)?.alphaId === id);
   return !ownsSlots && !isNamed && !canComeBack(topology, id);
+}
+
+/**
+ * Betas that have no link to this alpha, and know where it is. A beta that started before its alpha, and called it failed meanwhile,
+ * may have the address from gossip: then its server writes it down, and its replication goes on to try where nobody was
+ * (`clusterProcessGossipSection`, 7.0). Told again whom it follows, it takes the address that it knows.
+ */
+export function followAnew(
+  topology: Topology,
+  alpha: Pick<Member, "address"> & { readonly seen: { readonly id: string } },
+): readonly Step[] {
+  const alphaId = alpha.seen.id;
+  const hasNoLink = ({ seen }: Member) => seen.role === "beta" && !seen.inSync && !seen.syncing;
+  return topology.members
+    .filter((beta) => myselfOf(beta.seen.table)?.alphaId === alphaId)
+    .filter((beta) => hasNoLink(beta) && knowsAt(beta, alpha))
+    .map((at) => ({ kind: "replicate", at, alphaId }));
+}
+
+function followSelf(topology: Topology, { table, address }: Self): readonly Step[] {
+  const own = table && myselfOf(table);
+  return own && isAlpha(own) ? followAnew(topology, { address, seen: own }) : [];
 }
 
 /** Members that do not know this node, or know it elsewhere. They knock until its bus port opens, for a node timeout. */

@@ -6,7 +6,7 @@
  * is acted upon.
  */
 import { restoreNodeTimeouts } from "./hasten.ts";
-import { forgetAllGhosts } from "./plan-healing.ts";
+import { followAnew, forgetAllGhosts } from "./plan-healing.ts";
 import { introduce } from "./plan-introductions.ts";
 import { adoptAllIdle, promoteForGoneAlphas } from "./plan-joining.ts";
 import { spreadBetas } from "./spread-betas.ts";
@@ -38,6 +38,10 @@ function findFault({ policy }: Observation, topology: Topology): Act | undefined
     adoptAllIdle(topology, []),
     spreadBetas(topology),
     act("setting a short node timeout back", restoreNodeTimeouts(policy, known)),
+    act(
+      "telling betas without a link to their alpha where it is",
+      topology.shards.flatMap(({ alpha }) => (alpha ? followAnew(topology, alpha) : [])),
+    ),
   ];
   const first = remedies.find((remedy) => remedy !== undefined && remedy.steps.length > 0);
   return first && { ...first, isExclusive: true };

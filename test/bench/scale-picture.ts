@@ -6,6 +6,8 @@ import type { Way } from "../kubernetes/scale-under-test.ts";
 import { figuresOf, show, type Trial } from "./scale-report.ts";
 
 const [width, left, right, top, chart, panel] = [920, 64, 24, 72, 76, 136];
+/** Ten connections that wait fail seldom: few, beside thousands of answers, are to be seen as well. */
+const failedAtLeast = 12;
 const headings: Readonly<Record<Way, string>> = {
   rekindle: "Rekindle: a changed file is applied, or the nodes are restarted one by one",
   "kill all": "The usual way: a changed file kills every process, and all start again",
@@ -57,13 +59,13 @@ function renderPanel(trial: Trial, at: number, scale: Scale): string {
   const base = at + 20 + chart;
   const begin = beginOf(trial);
   const x = (time: number) => left + (time - begin) * scale.x;
-  const bar = (kind: string, time: number, from: number, count: number) =>
-    count === 0
+  const bar = (kind: string, time: number, bottom: number, height: number) =>
+    height === 0
       ? ""
-      : `<rect class="${kind}" x="${x(time - 1_000).toFixed(1)}" y="${(base - (from + count) * scale.y).toFixed(1)}" width="${(1_000 * scale.x).toFixed(1)}" height="${(count * scale.y).toFixed(1)}"/>`;
+      : `<rect class="${kind}" x="${x(time - 1_000).toFixed(1)}" y="${(bottom - height).toFixed(1)}" width="${(1_000 * scale.x).toFixed(1)}" height="${height.toFixed(1)}"/>`;
   const bars = trial.seconds.map(({ at: time, fine, failed }) => [
-    bar("fine", time, 0, fine),
-    bar("failed", time, fine, failed),
+    bar("fine", time, base, fine * scale.y),
+    bar("failed", time, base - fine * scale.y, failed && Math.max(failedAtLeast, failed * scale.y)),
   ]);
   const ticks = Array.from({ length: Math.floor(scale.longestMs / 30_000) + 1 }, (_, index) => {
     const tick = (left + index * 30_000 * scale.x).toFixed(1);

@@ -71,6 +71,15 @@ describe("what has lasted is mended", () => {
     const peers = [...all(idle), answered("9", idle, { keys: 0 })];
     expect(decide(peers)).toMatchObject({ steps: [{ kind: "replicate", alphaId: idOf("a") }] });
   });
+  test("a beta without a link to its alpha is told again where it is", () => {
+    const cut = all().map((peer) =>
+      peer.name === nameOf("d") ? answered("d", sixNodes, { inSync: false }) : peer,
+    );
+    expect(decide(cut)).toMatchObject({
+      steps: [{ kind: "replicate", at: { name: nameOf("d") }, alphaId: idOf("a") }],
+      isExclusive: true,
+    });
+  });
   test("a node timeout that somebody left short is set back", () => {
     const short = all().map((peer) =>
       peer.name === nameOf("a") ? answered("a", sixNodes, { nodeTimeoutMs: 500 }) : peer,
