@@ -1,12 +1,15 @@
 /**
  * What every builder has, whatever it starts and wherever.
  */
-import { RekindleError } from "../errors.ts";
+
 import type { Credentials } from "../redis/connection.ts";
+import { complain } from "./complain.ts";
 import { checkDirectives, type Directives } from "./configuration.ts";
 import { type Controls, startAll } from "./controls.ts";
 import type { Ground } from "./ground.ts";
 import type { Topology } from "./topology.ts";
+
+export const defaultImage = "redis:8.0";
 
 /** @typeParam S what `start()` gives. */
 export abstract class RedisBuilder<S> {
@@ -18,9 +21,7 @@ export abstract class RedisBuilder<S> {
   /** Clients have to give it, and the nodes give it to each other. */
   withPassword(password: string): this {
     if (password === "" || /[\r\n\0]/.test(password))
-      throw new RekindleError("usage", "the password is empty, or not on one line", {
-        hint: "choose another",
-      });
+      throw complain("the password is empty, or not on one line", "choose another");
     this.password = password;
     return this;
   }
@@ -74,10 +75,8 @@ export abstract class RedisBuilder<S> {
   protected abstract wrap(controls: Controls, end: () => Promise<void>): S;
 }
 
-/** @throws RekindleError naming what is no whole number in the range. */
+/** @throws Error naming what is no whole number in the range. */
 export function requireWhole(what: string, value: number, from: number, to: number): void {
   if (Number.isInteger(value) && value >= from && value <= to) return;
-  throw new RekindleError("usage", `${what} is ${value}`, {
-    hint: `choose a whole number from ${from} to ${to}`,
-  });
+  throw complain(`${what} is ${value}`, `choose a whole number from ${from} to ${to}`);
 }

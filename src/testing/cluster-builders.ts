@@ -1,12 +1,14 @@
 /**
  * A Redis Cluster for your tests, in containers or as processes.
  */
-import { RekindleError } from "../errors.ts";
-import { RedisBuilder, requireWhole } from "./builder.ts";
+
+import { defaultImage, RedisBuilder, requireWhole } from "./builder.ts";
 import { createClusterTopology } from "./cluster.ts";
+import { complain } from "./complain.ts";
+import { openContainers } from "./containers.ts";
 import type { Controls } from "./controls.ts";
 import type { Ground } from "./ground.ts";
-import { defaultImage, openContainerGround, openProcessGround } from "./grounds.ts";
+import { openProcesses } from "./processes.ts";
 import { StartedRedisCluster } from "./started-cluster.ts";
 import type { Topology } from "./topology.ts";
 
@@ -27,12 +29,9 @@ abstract class ClusterBuilder extends RedisBuilder<StartedRedisCluster> {
     requireWhole("the number of alphas", alphas, 1, 100);
     requireWhole("the number of betas of each alpha", betasPerAlpha, 0, 10);
     if (alphas < 3)
-      throw new RekindleError(
-        "usage",
+      throw complain(
         `a cluster of ${alphas} ${alphas === 1 ? "alpha" : "alphas"} cannot replace one that is lost`,
-        {
-          hint: "choose three or more",
-        },
+        "choose three or more",
       );
     this.#alphas = alphas;
     this.#betasPerAlpha = betasPerAlpha;
@@ -76,7 +75,7 @@ export class RedisClusterContainer extends ClusterBuilder {
   }
 
   protected override openGround(): Promise<Ground> {
-    return openContainerGround({ image: this.#image, firstPort: this.firstPort });
+    return openContainers({ image: this.#image, firstPort: this.firstPort });
   }
 }
 
@@ -95,7 +94,7 @@ export class RedisClusterProcesses extends ClusterBuilder {
   }
 
   protected override openGround(): Promise<Ground> {
-    return openProcessGround({
+    return openProcesses({
       server: this.#server,
       firstPort: this.firstPort,
       credentials: this.credentials,

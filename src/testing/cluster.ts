@@ -6,14 +6,16 @@ import { createActor } from "../cluster/act.ts";
 import { isAlpha, myselfOf, type NodeTable } from "../cluster/nodes.ts";
 import { createObserver, type Observer } from "../cluster/observe.ts";
 import { foundingRanges } from "../cluster/seats.ts";
-import type { PeerView } from "../cluster/types.ts";
-import { RekindleError } from "../errors.ts";
+import type { Member, PeerView } from "../cluster/types.ts";
 import { slotOf } from "../rdb/slots.ts";
 import type { Credentials } from "../redis/connection.ts";
+import { parseInfo } from "../redis/info.ts";
 import { renderFoundingTable, renderReplacingTable, type Seat } from "./cluster-tables.ts";
+import { complain } from "./complain.ts";
 import { renderAccess, renderLines, renderServer } from "./configuration.ts";
 import type { ServerSpec } from "./ground.ts";
 import { alphaOfSlot, findFaults, type Known, membersOf, planMending } from "./judge-cluster.ts";
+import { readFed } from "./read-fed.ts";
 import { isUp, type TestServer } from "./servers.ts";
 import { silent } from "./silent.ts";
 import type { Topology } from "./topology.ts";
@@ -39,11 +41,8 @@ export function createClusterTopology(shape: ClusterShape): Topology {
     deadlineMs: lookDeadlineMs,
   });
   let current = servers;
-  const actor = createActor(
-    throughPorts(observer, () => current),
-    silent,
-    () => performance.now(),
-  );
+  const nodeObserver = throughPorts(observer, () => current);
+  const actor = createActor(nodeObserver, silent, () => performance.now());
 
   async function look(all: readonly TestServer[]): Promise<readonly PeerView[]> {
     current = all;
@@ -66,15 +65,14 @@ export function createClusterTopology(shape: ClusterShape): Topology {
       }
       const known = all.map((one): Known => ({ ...one, isUp: isUp(one) }));
       await actor.carryOut(planMending(views, known));
-      return findFaults(views, known);
+      const faults = findFaults(views, known);
+      return faults.length > 0 ? faults : findHungry(membersOf(views), nodeObserver);
     },
     async replace(gone, all) {
       const others = membersOf(await look(all.filter((one) => one !== gone)));
       const table = newestTable(others.map(({ seen }) => seen.table));
       if (table === undefined)
-        throw new RekindleError("tryAgain", "no other node answers, to be joined", {
-          hint: "start one of them first",
-        });
+        throw complain("no other node answers, to be joined", "start one of them first");
       const entry = table.nodes.find(({ id }) => id === gone.id);
       const alphaId = entry === undefined || isAlpha(entry) ? gone.id : (entry.alphaId ?? gone.id);
       const id = drawId();
@@ -92,6 +90,23 @@ export function createClusterTopology(shape: ClusterShape): Topology {
     },
     close: observer.close,
   };
+}
+
+/** Betas that their alphas do not send yet what is written. Asked only where all else is well. */
+async function findHungry(
+  members: readonly Member[],
+  observer: Observer,
+): Promise<readonly string[]> {
+  const alphas = members.filter(({ seen }) => seen.role === "alpha");
+  const fed = await Promise.all(
+    alphas.map(async ({ address }) => {
+      const [info] = (await observer.connectionTo(address)?.send([["INFO", "replication"]])) ?? [];
+      return readFed(parseInfo(String(info)));
+    }),
+  ).catch(() => []); // It ended in this moment: the next look tells.
+  return members
+    .filter(({ seen, address }) => seen.role === "beta" && !fed.flat().includes(address.port))
+    .map(({ name }) => `the alpha of ${name} does not send it what is written yet`);
 }
 
 const drawId = (): string => randomBytes(20).toString("hex");

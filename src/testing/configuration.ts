@@ -1,9 +1,10 @@
 /**
  * The redis.conf of a test's server, and what a caller may not put into it.
  */
-import { RekindleError } from "../errors.ts";
+
 import type { Credentials } from "../redis/connection.ts";
 import { quoteArgument } from "../redis/user-configuration.ts";
+import { complain } from "./complain.ts";
 
 export type Directives = Readonly<Record<string, string>>;
 
@@ -31,7 +32,7 @@ const owned = [
   ...["requirepass", "masterauth", "masteruser", "replicaof", "slaveof"],
 ];
 
-/** @throws RekindleError naming a directive that is not the caller's. */
+/** @throws Error naming a directive that is not the caller's. */
 export function checkDirectives(config: Directives): void {
   for (const [name, value] of Object.entries(config)) {
     const lower = name.toLowerCase();
@@ -41,13 +42,15 @@ export function checkDirectives(config: Directives): void {
         lower,
       );
     if (isOwned)
-      throw new RekindleError("usage", `withConfig() cannot set ${name}`, {
-        hint: "leave it out: addresses, passwords and roles are given by the other methods",
-      });
+      throw complain(
+        `withConfig() cannot set ${name}`,
+        "leave it out: addresses, passwords and roles are given by the other methods",
+      );
     if (!/^[a-z][a-z0-9-]*$/i.test(name) || /[\r\n]/.test(value))
-      throw new RekindleError("usage", `withConfig(): "${name}" is no directive of redis.conf`, {
-        hint: "give each as a name and one line of text",
-      });
+      throw complain(
+        `withConfig(): "${name}" is no directive of redis.conf`,
+        "give each as a name and one line of text",
+      );
   }
 }
 

@@ -9,10 +9,12 @@
  */
 import type { ContainerRuntimeClient, StartedNetwork } from "testcontainers";
 import { type Address, busPortDistance } from "../address.ts";
-import { messageOf, RekindleError } from "../errors.ts";
+import { messageOf } from "../errors.ts";
 import { unless } from "../local/unless.ts";
+import { complain } from "./complain.ts";
 import { type Engine, openEngine } from "./engine.ts";
 import type { Ground, Server, ServerSpec } from "./ground.ts";
+import { chooseLine } from "./last-words.ts";
 import { choosePorts } from "./ports.ts";
 
 export interface ContainerGroundOptions {
@@ -28,7 +30,7 @@ interface ContainerServer extends Server {
 
 type Container = ReturnType<ContainerRuntimeClient["container"]["getById"]>;
 
-/** @throws RekindleError where no engine answers, or the image is not to be had. */
+/** @throws Error where no engine answers, or the image is not to be had. */
 export async function openContainers({
   image,
   firstPort,
@@ -130,18 +132,18 @@ export async function openContainers({
 }
 
 /**
- * Run by whatever shell the image has. The files come in variables, which no list of processes shows, and which the server does not get; what a
- * server has rewritten since stays. Before 7.0 a server refuses what it does not know.
+ * Run by whatever shell the image has. The files come in variables, which no list of processes shows, and which the server does not get. Of what a server
+ * has rewritten only its alpha stays: some write a password with a quote in it so that they cannot read it again. Before 7.0 a server refuses what it
+ * does not know.
  */
 const script = `umask 077
 for name in redis-server valkey-server; do server=$(command -v $name) && break; done
 [ -n "$server" ] || { echo "it has neither redis-server nor valkey-server"; exit 127; }
 mkdir -p /tmp/server && cd /tmp/server || exit 1
-if [ "$1" = --sentinel ] || [ ! -f redis.conf ]; then
-  [ -z "$NODES_CONF" ] || printf '%s' "$NODES_CONF" >nodes.conf
-  case $($server --version) in *v=[1-6].*) SINCE_7= ;; esac
-  printf '%s\\n' "$REDIS_CONF" "$SINCE_7" >redis.conf
-fi
+[ -z "$NODES_CONF" ] || [ -f nodes.conf ] || printf '%s' "$NODES_CONF" >nodes.conf
+case $($server --version) in *v=[1-6].*) SINCE_7= ;; esac
+alpha=$(grep '^replicaof ' redis.conf 2>/dev/null)
+printf '%s\\n' "$REDIS_CONF" "$SINCE_7" "$alpha" >redis.conf
 unset NODES_CONF REDIS_CONF SINCE_7
 exec "$server" redis.conf "$@"`;
 
@@ -171,31 +173,30 @@ function containerOptions(
 const isPortTaken = (thrown: unknown): boolean =>
   /port is already allocated|address already in use/i.test(messageOf(thrown));
 
-function cannotStart(image: string, cause: unknown): RekindleError {
+function cannotStart(image: string, cause: unknown): Error {
   const message = messageOf(cause);
   // The engine's own words: there is no shell to run the script.
   return /executable file not found|no such file/i.test(message)
     ? noServer(image, "it has no shell", cause)
-    : new RekindleError("tryAgain", `the image ${image} cannot be started: ${message}`, {
-        hint: "mend that and try again",
+    : complain(
+        `the image ${image} cannot be started: ${message}`,
+        "mend that and try again",
         cause,
-      });
+      );
 }
 
-const noServer = (image: string, why: string, cause?: unknown): RekindleError =>
-  new RekindleError("configuration", `the image ${image} is none of Redis or Valkey: ${why}`, {
-    hint: "name one with withImage(), as redis:8.0 or valkey/valkey:9.0",
+const noServer = (image: string, why: string, cause?: unknown): Error =>
+  complain(
+    `the image ${image} is none of Redis or Valkey: ${why}`,
+    "name one with withImage(), as redis:8.0 or valkey/valkey:9.0",
     cause,
-  });
+  );
 
 async function lastWordsOf(container: Container): Promise<string | undefined> {
   const { State, Config } = await container.inspect();
   if (State.Running) return undefined;
-  const log = await container.logs({ stdout: true, stderr: true, tail: 1 });
-  const line = log
-    .toString("utf8")
-    .replace(/[^\x20-\x7e]/g, "")
-    .trim();
+  const log = await container.logs({ stdout: true, stderr: true, tail: 500 });
+  const line = chooseLine(log.toString("utf8"));
   if (State.ExitCode === 127) throw noServer(Config.Image, line);
   return line;
 }

@@ -3,7 +3,7 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { formatAddress, formatEndpoint } from "../address.ts";
-import { RekindleError } from "../errors.ts";
+import { complain } from "./complain.ts";
 import type { Ground, HostPort } from "./ground.ts";
 import { isUp, type TestServer } from "./servers.ts";
 import type { Shard, Topology } from "./topology.ts";
@@ -186,13 +186,11 @@ function noteNatMap(natMap: Record<string, HostPort>, servers: readonly TestServ
   }
 }
 
-const wrongState = ({ name, state }: TestServer): RekindleError => {
+const wrongState = ({ name, state }: TestServer): Error => {
   const way = { up: "it runs", killed: "start()", paused: "resume()", "cut off": "reconnect()" }[
     state
   ];
-  return new RekindleError("usage", `${name} is ${state}`, {
-    hint: state === "up" ? way : `call ${way} first`,
-  });
+  return complain(`${name} is ${state}`, state === "up" ? way : `call ${way} first`);
 };
 
 function requireState(one: TestServer, state: TestServer["state"]): void {
@@ -209,9 +207,7 @@ async function findHolder(
   const name = shard && choose(shard);
   const found = servers.find((one) => one.name === name);
   if (found) return found;
-  throw new RekindleError("tryAgain", `nobody who runs is that for the key "${key}"`, {
-    hint: "wait for healthy() first",
-  });
+  throw complain(`nobody who runs is that for the key "${key}"`, "wait for healthy() first");
 }
 
 async function untilWhole(
@@ -225,12 +221,9 @@ async function untilWhole(
     if (faults.length === 0) return;
     await requireRunning(servers.filter(isUp), faults);
     if (performance.now() > deadline) {
-      throw new RekindleError(
-        "tryAgain",
+      throw complain(
         `not healthy after ${timeoutMs} ms: ${faults.join("; ")}`,
-        {
-          hint: "mend what you broke, or give it more time",
-        },
+        "mend what you broke, or give it more time",
       );
     }
     await pause(lookAgainMs);
@@ -248,8 +241,9 @@ async function requireRunning(
   for (const { name, server } of silent) {
     const words = await server.lastWords();
     if (words !== undefined)
-      throw new RekindleError("configuration", `${name} ended by itself: ${words}`, {
-        hint: "change what withConfig() gives, or the image",
-      });
+      throw complain(
+        `${name} ended by itself: ${words}`,
+        "change what withConfig() gives, or the image",
+      );
   }
 }

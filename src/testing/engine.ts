@@ -3,7 +3,8 @@
  * killed test, too. Loaded only by those who use containers.
  */
 import type { ContainerRuntimeClient, StartedNetwork } from "testcontainers";
-import { messageOf, RekindleError } from "../errors.ts";
+import { messageOf } from "../errors.ts";
+import { complain } from "./complain.ts";
 
 export interface Engine {
   readonly docker: ContainerRuntimeClient["container"]["dockerode"];
@@ -17,7 +18,7 @@ export interface Engine {
   removeNetwork(network: StartedNetwork): Promise<void>;
 }
 
-/** Pulls the image where it is not there. @throws RekindleError where there is no engine, no reaper, or no such image. */
+/** Pulls the image where it is not there. @throws Error where there is no engine, no reaper, or no such image. */
 export async function openEngine(image: string): Promise<Engine> {
   const {
     getContainerRuntimeClient,
@@ -67,7 +68,7 @@ async function orSay<T>(promise: Promise<T>, complaint: string, hint: string): P
   try {
     return await promise;
   } catch (cause) {
-    throw new RekindleError("tryAgain", `${complaint}: ${messageOf(cause)}`, { hint, cause });
+    throw complain(`${complaint}: ${messageOf(cause)}`, hint, cause);
   }
 }
 

@@ -12,6 +12,8 @@ export interface NodeSight {
   /** Whom it copies; undefined for an alpha. */
   readonly alpha: HostPort | undefined;
   readonly linkUp: boolean;
+  /** The ports of those that it sends what is written. */
+  readonly fed: readonly number[];
 }
 
 export interface SentinelSight {
@@ -140,7 +142,7 @@ export function findSetFaults(sight: SetSight): readonly string[] {
 
 const betaFaults = (beta: NodeSight, alpha: NodeSight): readonly string[] =>
   isSame(beta.alpha, alpha.at)
-    ? beta.linkUp
+    ? beta.linkUp && alpha.fed.includes(beta.at.port)
       ? []
       : [`the beta ${beta.name} is not in sync`]
     : [`${beta.name} does not copy ${alpha.name}`];

@@ -5,7 +5,7 @@
  * drawn: of two that start at the same time each would else take what the other has just found to be free.
  */
 import { busPortDistance } from "../address.ts";
-import { RekindleError } from "../errors.ts";
+import { complain } from "./complain.ts";
 
 const [lowest, highest] = [10_500, 21_500];
 const patience = 1_000;
@@ -16,9 +16,7 @@ export function choosePorts(first: number | undefined): () => number {
   const last = port + patience;
   return () => {
     if (port > last || port + busPortDistance > 65_535) {
-      throw new RekindleError("tryAgain", `no port before ${port} is free`, {
-        hint: "begin elsewhere with withFirstPort()",
-      });
+      throw complain(`no port before ${port} is free`, "begin elsewhere with withFirstPort()");
     }
     return port++;
   };

@@ -15,13 +15,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { type Address, busPortDistance } from "../address.ts";
-import { messageOf, RekindleError } from "../errors.ts";
+import { messageOf } from "../errors.ts";
+import { readIfThere } from "../files.ts";
 import { findTaken, loopback } from "../local/ports.ts";
 import type { Credentials } from "../redis/connection.ts";
 import { connect } from "../redis/connection.ts";
 import { parseInfo } from "../redis/info.ts";
 import { findServer } from "../redis/server.ts";
+import { complain } from "./complain.ts";
 import type { Ground, Server, ServerSpec } from "./ground.ts";
+import { chooseLine } from "./last-words.ts";
 import { choosePorts } from "./ports.ts";
 
 export interface ProcessGroundOptions {
@@ -40,9 +43,12 @@ interface ProcessServer extends Server {
   move(): Promise<void>;
 }
 
-/** @throws RekindleError where there is no server's executable. */
+/** @throws Error where there is no server's executable. */
 export async function openProcesses(options: ProcessGroundOptions): Promise<Ground> {
-  const { path } = await findServer(options.server, process.env.PATH ?? "");
+  const { path } = await findServer(options.server, process.env.PATH ?? "").catch((cause) => {
+    const hint = "install Redis or Valkey, or name its server with withServer()";
+    throw complain(messageOf(cause), hint, cause);
+  });
   const root = mkdtempSync(join(tmpdir(), "rekindle-testing-"));
   const nextPort = choosePorts(options.firstPort);
   const servers = new Set<ProcessServer>();
@@ -68,13 +74,15 @@ export async function openProcesses(options: ProcessGroundOptions): Promise<Grou
     let child: ChildProcess | undefined;
     const give = (name: string, text: string) =>
       writeFileSync(join(dir, name), text, { mode: 0o600 });
-    const giveConfiguration = () =>
-      give("redis.conf", `port ${port}\nbind ${loopback}\n${spec.config}`);
-    giveConfiguration();
+    // Of what the server has rewritten only its alpha stays: see the containers.
+    const giveConfiguration = () => {
+      const alpha = /^replicaof .*$/m.exec(readIfThere(file) ?? "")?.[0] ?? "";
+      give("redis.conf", `port ${port}\nbind ${loopback}\n${spec.config}${alpha}\n`);
+    };
     if (spec.table !== undefined) give("nodes.conf", spec.table);
 
     async function launch(): Promise<void> {
-      if (spec.isSentinel) giveConfiguration();
+      giveConfiguration();
       const log = openSync(join(dir, "log"), "a", 0o600);
       try {
         child = await spawnServer(
@@ -91,9 +99,7 @@ export async function openProcesses(options: ProcessGroundOptions): Promise<Grou
       own.once("exit", () => children.delete(own));
     }
     async function move(): Promise<void> {
-      const old = port;
       port = await findPort();
-      writeFileSync(file, readFileSync(file, "utf8").replace(`port ${old}\n`, `port ${port}\n`));
     }
     /** Somebody may have taken the port since it was found free. */
     async function start(): Promise<void> {
@@ -101,9 +107,8 @@ export async function openProcesses(options: ProcessGroundOptions): Promise<Grou
         await launch();
         if (await untilListening(child, port, spec.isSentinel ? nobody : options.credentials))
           return;
-        const words = readLog(dir);
-        if (!/address already in use/i.test(words.at(-1) ?? words.join()))
-          throw cannotStart(spec.name, words);
+        const words = lastWordsIn(dir);
+        if (!/already in use/i.test(words)) throw cannotStart(spec.name, words);
         await move();
       }
     }
@@ -126,7 +131,7 @@ export async function openProcesses(options: ProcessGroundOptions): Promise<Grou
         servers.delete(server);
         rmSync(dir, { recursive: true, force: true });
       },
-      lastWords: async () => (isRunning(child) ? undefined : readLog(dir).at(-1)),
+      lastWords: async () => (isRunning(child) ? undefined : lastWordsIn(dir)),
     };
     servers.add(server);
     await start();
@@ -200,31 +205,23 @@ async function untilListening(
     }
     await pause(10);
   }
-  throw new RekindleError(
-    "tryAgain",
+  throw complain(
     `the server at port ${port} does not answer within ${startDeadlineMs} ms`,
-    {
-      hint: "see what else keeps this machine busy, and try again",
-    },
+    "see what else keeps this machine busy, and try again",
   );
 }
 
-function readLog(dir: string): readonly string[] {
-  return readFileSync(join(dir, "log"), "utf8").trimEnd().split("\n").slice(-5);
-}
+/** It may be long, and its end is what counts. */
+const lastWordsIn = (dir: string): string =>
+  chooseLine(readFileSync(join(dir, "log"), "utf8").slice(-50_000));
 
-const cannotStart = (name: string, words: readonly string[]): RekindleError =>
-  new RekindleError("configuration", `${name} cannot be started: ${messageOf(words.join(" "))}`, {
-    hint: "change what withConfig() gives",
-  });
+const cannotStart = (name: string, words: string): Error =>
+  complain(`${name} cannot be started: ${words}`, "change what withConfig() gives");
 
 /** A process that is held answers nobody either, but it is no cut: when it goes on, its connections are still there. */
 function refuseCut(): Promise<never> {
-  throw new RekindleError(
-    "usage",
+  throw complain(
     "processes share one loopback, and cannot be cut off from each other",
-    {
-      hint: "use pause(), after which nobody gets an answer, or containers",
-    },
+    "use pause(), after which nobody gets an answer, or containers",
   );
 }

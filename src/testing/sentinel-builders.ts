@@ -1,10 +1,11 @@
 /**
  * One alpha and its betas under Sentinel for your tests, in containers or as processes.
  */
-import { RedisBuilder, requireWhole } from "./builder.ts";
+import { defaultImage, RedisBuilder, requireWhole } from "./builder.ts";
+import { openContainers } from "./containers.ts";
 import type { Controls } from "./controls.ts";
 import type { Ground } from "./ground.ts";
-import { defaultImage, openContainerGround, openProcessGround } from "./grounds.ts";
+import { openProcesses } from "./processes.ts";
 import { createSetTopology } from "./set.ts";
 import { StartedRedisSentinel } from "./started-sentinel.ts";
 import type { Topology } from "./topology.ts";
@@ -66,7 +67,7 @@ export class RedisSentinelContainer extends SentinelBuilder {
   }
 
   protected override openGround(): Promise<Ground> {
-    return openContainerGround({ image: this.#image, firstPort: this.firstPort });
+    return openContainers({ image: this.#image, firstPort: this.firstPort });
   }
 }
 
@@ -85,7 +86,7 @@ export class RedisSentinelProcesses extends SentinelBuilder {
   }
 
   protected override openGround(): Promise<Ground> {
-    return openProcessGround({
+    return openProcesses({
       server: this.#server,
       firstPort: this.firstPort,
       credentials: this.credentials,

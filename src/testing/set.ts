@@ -19,6 +19,7 @@ import {
   type SetSight,
   type SetStep,
 } from "./judge-set.ts";
+import { readFed } from "./read-fed.ts";
 import { isUp, type TestServer } from "./servers.ts";
 import type { Topology } from "./topology.ts";
 
@@ -144,9 +145,10 @@ async function lookAtNode(one: TestServer, ask: Ask): Promise<NodeSight> {
       silent: undefined,
       alpha: isBeta ? alpha : undefined,
       linkUp: info.get("master_link_status") === "up",
+      fed: readFed(info),
     };
   } catch (thrown) {
-    return { ...place, silent: whyOf(thrown), alpha: undefined, linkUp: false };
+    return { ...place, silent: whyOf(thrown), alpha: undefined, linkUp: false, fed: [] };
   }
 }
 

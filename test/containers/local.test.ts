@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { Cluster, Redis } from "ioredis";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
-import { startLocalCluster, startLocalSet } from "../../src/local/index.ts";
+import { startLocalCluster } from "../../src/local/local-cluster.ts";
+import { startLocalSet } from "../../src/local/local-set.ts";
 import { openRoom } from "../redis/commands-under-test.ts";
 
 const [image = ""] = inject("images");

@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { Cluster } from "ioredis";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { startLocalCluster } from "../../src/local/index.ts";
+import { startLocalCluster } from "../../src/local/local-cluster.ts";
 import {
   expectNothingLeft,
   expectRefused,
