@@ -196,10 +196,15 @@ async function lastWordsOf(container: Container): Promise<string | undefined> {
   const { State, Config } = await container.inspect();
   if (State.Running) return undefined;
   const log = await container.logs({ stdout: true, stderr: true, tail: 500 });
-  const line = chooseLine(log.toString("utf8"));
+  const line = chooseLine(withoutFrames(log));
   if (State.ExitCode === 127) throw noServer(Config.Image, line);
   return line;
 }
+
+/** What a container without a terminal prints comes in frames, each behind eight bytes. */
+const withoutFrames = (log: Buffer): string =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+  log.toString("latin1").replace(/[\x01\x02]\0{3}[\s\S]{4}/g, "");
 
 const disconnect = async ({ docker }: Engine, network: StartedNetwork, id: string): Promise<void> =>
   docker.getNetwork(network.getId()).disconnect({ Container: id, Force: true });

@@ -1,8 +1,13 @@
 /** Clients that nobody here wrote, over a cluster or a set of the library's: with what its `connectionDetails` tell, and no more. */
 import { Cluster, Redis } from "iovalkey";
 import { createCluster, createSentinel } from "redis";
-import { expect, onTestFinished } from "vitest";
+import { expect } from "vitest";
 import type { NatMap, StartedRedisCluster, StartedRedisSentinel } from "../../src/testing/index.ts";
+
+/** By their names. */
+export interface Clients extends Disposable {
+  readonly all: Readonly<Record<string, Client>>;
+}
 
 interface Client {
   set(key: string, value: string): Promise<unknown>;
@@ -13,7 +18,7 @@ interface Client {
 export async function connectToCluster(
   redis: StartedRedisCluster,
   natMap: NatMap = {},
-): Promise<Readonly<Record<string, Client>>> {
+): Promise<Clients> {
   const { nodes, password } = redis.connectionDetails;
   const access = password === undefined ? {} : { password };
   const iovalkey = new Cluster([...nodes], { natMap: { ...natMap }, redisOptions: access });
@@ -25,9 +30,7 @@ export async function connectToCluster(
   return readied({ ioredis: redis.client({ natMap }), iovalkey, "node-redis": nodeRedis });
 }
 
-export async function connectToSet(
-  redis: StartedRedisSentinel,
-): Promise<Readonly<Record<string, Client>>> {
+export async function connectToSet(redis: StartedRedisSentinel): Promise<Clients> {
   const { sentinels, name, password, natMap } = redis.connectionDetails;
   const access = password === undefined ? {} : { password };
   const iovalkey = new Redis({
@@ -55,34 +58,29 @@ type Others = {
   };
 };
 
-async function readied(clients: Others): Promise<Readonly<Record<string, Client>>> {
+async function readied(clients: Others): Promise<Clients> {
   const { iovalkey, "node-redis": nodeRedis } = clients;
   // What goes wrong the commands tell.
   iovalkey.on("error", () => {});
   nodeRedis.on("error", () => {});
-  onTestFinished(() => {
-    iovalkey.disconnect();
-    nodeRedis.destroy();
-  });
   await nodeRedis.connect();
-  return { ...clients };
+  return {
+    all: { ...clients },
+    [Symbol.dispose]() {
+      iovalkey.disconnect();
+      nodeRedis.destroy();
+    },
+  };
 }
 
 /** Each client writes keys of its own to all shards, and each reads all. */
-export async function expectAllKeysFor(clients: Readonly<Record<string, Client>>): Promise<void> {
+export async function expectAllKeysFor({ all: clients }: Clients): Promise<void> {
   const keys = Object.keys(clients).flatMap((name) =>
     Array.from({ length: 20 }, (_, index) => `${name}:${index}`),
   );
   await Promise.all(
     keys.map((key) => clients[key.split(":")[0] ?? ""]?.set(key, key.toUpperCase())),
   );
-  await expectKeysFor(clients, keys);
-}
-
-async function expectKeysFor(
-  clients: Readonly<Record<string, Client>>,
-  keys: readonly string[],
-): Promise<void> {
   for (const [name, client] of Object.entries(clients)) {
     const values = await Promise.all(keys.map((key) => client.get(key)));
     expect(values, name).toEqual(keys.map((key) => key.toUpperCase()));

@@ -30,7 +30,7 @@ describe.concurrent("a cluster of processes", () => {
       .start();
     expect(redis.nodes).toHaveLength(6);
     expect(redis.natMap).toEqual({});
-    const clients = await connectToCluster(redis);
+    using clients = await connectToCluster(redis);
     await expectAllKeysFor(clients);
     const client = redis.client();
     expect(await client.config("GET", "maxmemory-policy")).toContain("allkeys-lru");
@@ -57,7 +57,8 @@ describe.concurrent("a cluster of processes", () => {
     await redis.healthy();
     expect(await client.get("user:42")).toBe("is here");
     // Of those that were connected, node-redis closes itself when for a moment it finds no node at all.
-    await expectAllKeysFor(await connectToCluster(redis));
+    using anew = await connectToCluster(redis);
+    await expectAllKeysFor(anew);
 
     await redis.restartAll({ newAddresses: true });
     await redis.healthy();
@@ -125,7 +126,7 @@ describe.concurrent("a set of processes", () => {
       .withFirstPort(25_300)
       .start();
     expect(redis.nodes).toHaveLength(3);
-    const clients = await connectToSet(redis);
+    using clients = await connectToSet(redis);
     await expectAllKeysFor(clients);
     const client = redis.client({ maxRetriesPerRequest: null });
     await client.set("user:42", "is here");
