@@ -25,7 +25,12 @@ describe.skipIf(image === "")("a local cluster of containers", () => {
     const up = await room.run("up", ...where, "--detach", "--json");
     onTestFinished(async () => void (await room.run("down", "--name=test-detached")));
     expect(up.exitCode, up.stderr).toBe(0);
-    expect(JSON.parse(up.stdout)).toMatchObject({ name: "test-detached", state: "whole" });
+    const document = JSON.parse(up.stdout);
+    expect(document).toMatchObject({ name: "test-detached", state: "whole" });
+    expect(Object.values(document.natMap)).toEqual(document.seeds);
+    const client = new Cluster(document.seeds, { natMap: document.natMap });
+    onTestFinished(() => client.disconnect());
+    expect(await client.set("from", "outside")).toBe("OK");
     expect(leftOf("test-detached")).toHaveLength(7);
     const status = await room.run("status", "--name=test-detached");
     expect(status).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("● whole") });
@@ -66,7 +71,10 @@ describe.skipIf(image === "")("a local set of containers", () => {
     const up = await room.run(...upSet, "--name=test-set", "--detach", "--json");
     onTestFinished(async () => void (await room.run("down", "--name=test-set")));
     expect(up.exitCode, up.stderr).toBe(0);
-    expect(JSON.parse(up.stdout)).toMatchObject({ name: "test-set", set: "mymaster" });
+    const { natMap, seeds, ...document } = JSON.parse(up.stdout);
+    expect(document).toMatchObject({ name: "test-set", set: "mymaster" });
+    expect(Object.values(natMap)).toHaveLength(6);
+    expect(Object.values(natMap)).toEqual(expect.arrayContaining(seeds));
     expect(leftOf("test-set")).toHaveLength(7);
     const status = await room.run("status", "--name=test-set");
     expect(status).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("● whole") });
