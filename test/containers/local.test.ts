@@ -27,7 +27,7 @@ describe.skipIf(image === "")("a local cluster of containers", () => {
     expect(up.exitCode, up.stderr).toBe(0);
     const document = JSON.parse(up.stdout);
     expect(document).toMatchObject({ name: "test-detached", state: "whole" });
-    expect(Object.values(document.natMap)).toEqual(document.seeds);
+    expect(Object.values(document.natMap)).toEqual(expect.arrayContaining(document.seeds));
     const client = new Cluster(document.seeds, { natMap: document.natMap });
     onTestFinished(() => client.disconnect());
     expect(await client.set("from", "outside")).toBe("OK");
@@ -56,6 +56,7 @@ describe.skipIf(image === "")("a local cluster of containers", () => {
     });
     await cluster.waitUntilWhole();
     const client = new Cluster([...cluster.seeds], { natMap: cluster.natMap });
+    client.on("error", () => {}); // The cluster ends before it.
     onTestFinished(() => client.disconnect());
     const keys = Array.from({ length: 30 }, (_, index) => `key:${index}`);
     await Promise.all(keys.map((key) => client.set(key, key)));
