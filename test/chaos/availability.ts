@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { Cluster } from "ioredis";
 import { type Life, renderAvailability } from "./availability-picture.ts";
 import { type Monitor, startMonitor } from "./monitor.ts";
-import { openProcessWorld } from "./process-world.ts";
+import { openWorld } from "./open-world.ts";
 import { askOnce } from "./views.ts";
 import { everybody, type Host, type World } from "./world.ts";
 
@@ -78,7 +78,7 @@ async function untilReady({ network, port }: World, { name }: Host): Promise<voi
 
 async function live(way: Life["way"], folder: string): Promise<Life> {
   const isPlain = way === "plain";
-  await using world = await openProcessWorld({ topology: "cluster", persists: true, folder });
+  await using world = await openWorld({ topology: "cluster", persists: true, folder });
   const monitor = startMonitor(world);
   for (const { main, healer } of everybody(world)) {
     main.start();

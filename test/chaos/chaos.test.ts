@@ -23,7 +23,6 @@ test.skipIf(!hasLoopbackAddresses()).for(rounds)(
     const said: string[] = [];
     const { status, reasons } = await runRound({
       schedule: drawSchedule({ seed, topology, episodes: 3 }),
-      backend: "processes",
       folder,
       // Judged is whether, not how fast: a busy machine has time.
       convergenceMs: 90_000,

@@ -11,7 +11,7 @@ import { startClients } from "./clients.ts";
 import type { Strike } from "./faults.ts";
 import { readFinals } from "./finals.ts";
 import { type Monitor, startMonitor } from "./monitor.ts";
-import { openProcessWorld } from "./process-world.ts";
+import { openWorld } from "./open-world.ts";
 import { createRandom } from "./random.ts";
 import { askOnce } from "./views.ts";
 import { everybody, type Host, type World } from "./world.ts";
@@ -48,7 +48,7 @@ export async function runControl(
   harm: Harm,
   folder: string,
 ): Promise<Verdict> {
-  await using world = await openProcessWorld({ topology, persists: false, folder });
+  await using world = await openWorld({ topology, persists: false, folder });
   const monitor = startMonitor(world);
   // Without the healers: they would mend what is to be seen.
   for (const { main } of everybody(world)) main.start();

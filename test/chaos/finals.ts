@@ -39,8 +39,11 @@ async function untilCopied(world: World, names: readonly string[]): Promise<void
   const deadline = performance.now() + 30_000;
   for (;;) {
     const views = await Promise.all(names.map((name) => lookAt(hostOf(world, name), world)));
-    const [alpha, ...betas] = views.map(({ offset }) => offset);
-    if (betas.every((offset) => offset >= (alpha ?? 0)) || performance.now() > deadline) return;
+    const [alpha, ...betas] = views;
+    const isCopied = betas.every(
+      ({ history, offset }) => history === alpha?.history && offset >= alpha.offset,
+    );
+    if (isCopied || performance.now() > deadline) return;
     await pause(100);
   }
 }

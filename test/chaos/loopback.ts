@@ -22,6 +22,7 @@ export function openLoopback(): Network {
     attach: async (name) => next(name),
     move: async (name) => next(name),
     addressOf: (name) => addresses.get(name) ?? "",
+    nameOf: (name) => name,
     inside: (_name, argv) => argv,
     cut: async () => 0,
     slow: async () => 0,

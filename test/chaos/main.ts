@@ -5,11 +5,13 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { runControls } from "./control.ts";
 import { type FaultKind, faultKinds, type Topology } from "./faults.ts";
+import { closeWorlds } from "./open-world.ts";
 import { resultsFolder, writeReport } from "./report.ts";
 import { type RoundResult, runRound } from "./round.ts";
 import { drawSchedule } from "./schedule.ts";
 
 const defaults = {
+  image: "rekindle:redis7.0",
   backend: "processes",
   episodes: "12",
   parallel: "1",
@@ -21,6 +23,7 @@ const { values } = parseArgs({
     minutes: { type: "string" },
     topology: { type: "string" },
     backend: { type: "string", default: defaults.backend },
+    image: { type: "string", default: defaults.image },
     faults: { type: "string" },
     episodes: { type: "string", default: defaults.episodes },
     persists: { type: "string" },
@@ -31,8 +34,13 @@ const { values } = parseArgs({
   },
 });
 
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => void closeWorlds().finally(() => process.exit(130)));
+
 if (values.controls) process.exit((await runControls(console.log)) ? 0 : 1);
 
+if (!["processes", "containers"].includes(values.backend))
+  throw new Error(`--backend ${values.backend}: expected processes or containers`);
 const firstSeed = Number(values.seed ?? Math.floor(Math.random() * 1_000_000));
 const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
 const topologies = readTopologies(values.topology);
@@ -99,7 +107,7 @@ async function runNext(turn: number): Promise<void> {
   const own = join(folder, `seed-${seed}-${topology}`);
   const result = await runRound({
     schedule,
-    backend: "processes",
+    image: values.backend === "containers" ? values.image : undefined,
     folder: own,
     convergenceMs: 60_000,
     ...(minutes !== undefined && { endsAfterMs: Math.max(60_000, leftMs()) }),

@@ -29,7 +29,14 @@ interface Member {
   lossPercent: number;
 }
 
-export async function openNamespaces(): Promise<Network> {
+/** Containers that hold a namespace each, in place of one that nobody lives in. */
+export interface Pods {
+  make(namespace: string, member: string, nameServer: string, image: string): Promise<void>;
+  remove(namespace: string): Promise<void>;
+  readonly image: string;
+}
+
+export async function openNamespaces(pods?: Pods): Promise<Network> {
   const net = await claimNet();
   const nameOf = (member: string): string => nameIn(net, member);
   const hub = nameOf("hub");
@@ -89,7 +96,8 @@ export async function openNamespaces(): Promise<Network> {
       mkdirSync(`/etc/netns/${own}`, { recursive: true });
       writeFileSync(`/etc/netns/${own}/resolv.conf`, `nameserver ${ownIp}\n`);
       writeFileSync(`/etc/netns/${own}/hosts`, "127.0.0.1 localhost\n");
-      await ip("netns", "add", own);
+      if (pods) await pods.make(own, name, ownIp, pods.image);
+      else await ip("netns", "add", own);
       await ip(
         "-n",
         hub,
@@ -121,6 +129,7 @@ export async function openNamespaces(): Promise<Network> {
       return address;
     },
     addressOf: (name) => members.get(name)?.ip ?? "",
+    nameOf,
     // A host name of its own, too: Sentinels are told apart by it.
     inside: (name, argv) => [
       ...["ip", "netns", "exec", nameOf(name), "unshare", "--uts"],
@@ -150,6 +159,7 @@ export async function openNamespaces(): Promise<Network> {
       return dropped;
     },
     async [Symbol.asyncDispose]() {
+      if (pods) await Promise.all([...members.keys()].map((name) => pods.remove(nameOf(name))));
       for (const name of [...members.keys(), "hub"]) {
         await succeeds("ip", ["netns", "delete", nameOf(name)]);
         rmSync(`/etc/netns/${nameOf(name)}`, { recursive: true, force: true });

@@ -15,6 +15,8 @@ export interface Network extends AsyncDisposable {
   /** @returns another address for it, that nobody had before. */
   move(name: string): Promise<string>;
   addressOf(name: string): string;
+  /** How the machine calls the member. */
+  nameOf(name: string): string;
   /** The command, run where the member is. */
   inside(name: string, argv: readonly string[]): readonly string[];
   /** Exactly these are cut from now on. @returns how many packets were dropped since the last change. */

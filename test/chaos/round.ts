@@ -9,8 +9,8 @@ import { describeFault, type Schedule, type Strike } from "./faults.ts";
 import { readFinals } from "./finals.ts";
 import { createInjector } from "./inject.ts";
 import { type Monitor, startMonitor } from "./monitor.ts";
+import { openWorld } from "./open-world.ts";
 import { type Felt, startOrdinaryClient } from "./ordinary-client.ts";
-import { openProcessWorld } from "./process-world.ts";
 import { createRandom } from "./random.ts";
 import { type Counts, demotionsOf, judgeEndings, type Second, summarize } from "./summary.ts";
 import { askOnce } from "./views.ts";
@@ -18,7 +18,8 @@ import { everybody, type World } from "./world.ts";
 
 export interface RoundOptions {
   readonly schedule: Schedule;
-  readonly backend: "processes" | "containers";
+  /** For containers; without it members are processes. */
+  readonly image?: string | undefined;
   readonly folder: string;
   /** Within which all must be whole again, once the faults have ended. */
   readonly convergenceMs: number;
@@ -42,7 +43,7 @@ export interface EpisodeResult {
 export interface RoundResult {
   readonly seed: number;
   readonly topology: Schedule["topology"];
-  readonly backend: RoundOptions["backend"];
+  readonly backend: string;
   readonly persists: boolean;
   readonly status: "passed" | "failed" | "invalid";
   /** Why it is not passed. */
@@ -78,7 +79,7 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const startedMs = performance.now();
-  await using world = await openProcessWorld({ topology, persists, folder });
+  await using world = await openWorld({ topology, persists, folder, image: options.image });
   const monitor = startMonitor(world);
   const [reasons, invalid]: [string[], string[]] = [[], []];
   const episodes: EpisodeResult[] = [];
@@ -162,13 +163,13 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
   reasons.push(...judged.defects);
   invalid.push(...judged.unexplained);
   const isFailed = reasons.length > 0;
-  if (isFailed) await keepEvidence(options, world, monitor, history);
+  if (isFailed) await keepEvidence(options, world, monitor, history, strikes);
   await monitor.end();
   const status = isFailed ? "failed" : invalid.length > 0 ? "invalid" : "passed";
   return {
     seed,
     topology,
-    backend: options.backend,
+    backend: options.image ?? "processes",
     persists,
     status,
     reasons: [...reasons, ...invalid],
@@ -190,10 +191,12 @@ async function keepEvidence(
   world: World,
   monitor: Monitor,
   history: { readonly writes: readonly object[]; readonly reads: readonly object[] },
+  strikes: readonly Strike[],
 ): Promise<void> {
   const lines = (items: readonly object[]) =>
     `${items.map((item) => JSON.stringify(item)).join("\n")}\n`;
   writeFileSync(join(folder, "schedule.json"), JSON.stringify(schedule, null, 1));
+  writeFileSync(join(folder, "strikes.jsonl"), lines(strikes));
   writeFileSync(join(folder, "writes.jsonl"), lines(history.writes));
   writeFileSync(join(folder, "reads.jsonl"), lines(history.reads));
   writeFileSync(

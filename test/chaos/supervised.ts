@@ -2,6 +2,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
+import { constants } from "node:os";
+import type { Runtime } from "./runtime.ts";
 
 export interface Ending {
   readonly name: string;
@@ -34,6 +36,7 @@ export function supervise(
   command: () => readonly string[],
   logFile: string,
   onEnd: (ending: Ending) => void,
+  runtime: Pick<Runtime, "pidOf" | "kill">,
 ): Supervised {
   let [life, waitMs, isWanted, isOurs] = [0, backOffMs, false, false];
   let child: ChildProcess | undefined;
@@ -53,7 +56,9 @@ export function supervise(
     child = started;
     const startedMs = performance.now();
     started.on("error", () => {});
-    started.once("exit", (code, signal) => {
+    started.once("exit", (exitCode, ownSignal) => {
+      const signal = ownSignal ?? (runtime.kill && signalIn(exitCode)) ?? null;
+      const code = signal === null ? exitCode : null;
       const atMs = performance.now();
       const lifeMs = atMs - startedMs;
       onEnd({ name, life, atMs, lifeMs, code, signal, isOurs });
@@ -62,6 +67,11 @@ export function supervise(
       timer = setTimeout(launch, waitMs);
     });
   }
+  const send = (signal: NodeJS.Signals): void => {
+    if (child === undefined) return;
+    if (runtime.kill) runtime.kill(name, child, signal);
+    else child.kill(signal);
+  };
   const isRunning = (): boolean =>
     child !== undefined && child.exitCode === null && child.signalCode === null;
 
@@ -70,7 +80,8 @@ export function supervise(
       return life;
     },
     get pid() {
-      return isRunning() ? child?.pid : undefined;
+      if (!isRunning()) return undefined;
+      return runtime.pidOf ? runtime.pidOf(name) : child?.pid;
     },
     start() {
       isWanted = true;
@@ -82,17 +93,23 @@ export function supervise(
       if (!isRunning() || child === undefined) return;
       isOurs = true;
       const ended = once(child, "exit");
-      child.kill(signal);
+      send(signal);
       // A process that was stopped hears nothing.
-      if (signal !== "SIGKILL") child.kill("SIGCONT");
-      const late = setTimeout(() => child?.kill("SIGKILL"), 15_000);
+      if (signal !== "SIGKILL") send("SIGCONT");
+      const late = setTimeout(() => send("SIGKILL"), 15_000);
       await ended;
       clearTimeout(late);
     },
     strike(signal) {
       if (!isRunning()) return;
       isOurs = signal === "SIGKILL" || signal === "SIGTERM";
-      child?.kill(signal);
+      send(signal);
     },
   };
+}
+
+/** A container's exit code tells the signal that ended its process. */
+function signalIn(code: number | null): NodeJS.Signals | undefined {
+  const names = Object.entries(constants.signals) as [NodeJS.Signals, number][];
+  return names.find(([, number]) => number + 128 === code)?.[0];
 }

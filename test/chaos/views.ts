@@ -19,9 +19,9 @@ export interface View {
   readonly slots: readonly SlotRange[];
   readonly epoch: number;
   readonly isInSync: boolean;
-  readonly offset: number;
-  /** Which history its data is of: its alpha's, or the link to it is dead and nobody has noticed. */
+  /** Which stream of changes its data is of, and how far. */
   readonly history: string;
+  readonly offset: number;
   /** Ids of a cluster's nodes. */
   readonly knows: readonly string[];
   /** How many betas and other Sentinels a Sentinel knows. */
@@ -62,8 +62,8 @@ export async function lookAt(host: Host, world: World): Promise<View> {
     slots: [],
     epoch: 0,
     isInSync: false,
-    offset: 0,
     history: "",
+    offset: 0,
     knows: [],
     betas: 0,
     watchers: 0,
@@ -94,8 +94,8 @@ async function lookAtNode(ip: string, { port, topology }: World): Promise<Partia
   if (info.get("role") === undefined) return { state: String(replication) };
   const common = {
     role: isAlpha ? ("alpha" as const) : ("beta" as const),
-    offset: Number(info.get(isAlpha ? "master_repl_offset" : "slave_repl_offset")),
     history: info.get("master_replid") ?? "",
+    offset: Number(info.get(isAlpha ? "master_repl_offset" : "slave_repl_offset")),
     isInSync:
       isAlpha ||
       (info.get("master_link_status") === "up" && info.get("master_sync_in_progress") === "0"),

@@ -190,6 +190,22 @@ describe("rule 3: an empty alpha never leads betas that have data", () => {
   test("with an append-only file it has all that it acknowledged, and leads again", () => {
     expect(becomes(decide(self(0, aof(1_000, true)), [beta(1)], mine))).toBe("alpha");
   });
+  test("but not while one of them may have begun an election: a failover goes on though the alpha is back", () => {
+    const uneasy = [sentinel(0, 0), sentinel(1, 0, "master,s_down", false), sentinel(2, 0)];
+    const at = (unchangedMs: number) =>
+      decide(self(0, aof(1_000, true)), [beta(1)], { sentinels: uneasy, unchangedMs });
+    expect(at(0).kind).toBe("wait");
+    // One that cannot reach this node stays uneasy for ever.
+    expect(becomes(at(10_000))).toBe("alpha");
+  });
+  test("a Sentinel that knows the beta is asked: one that was not told of it yet has nobody to promote", () => {
+    const knowing = sentinel(2, 0);
+    const { ip } = addressOf(1);
+    const known = [{ host: ip, port: 6379, isDown: false }];
+    const second = { ...knowing, seen: { ...knowing.seen, betas: known } } as SentinelView;
+    const decision = decide(self(0), [beta(1)], { sentinels: [...sentinels(0, 0), second] });
+    expect(decision).toMatchObject({ steps: [{ kind: "fail-over", at: { name: "redis-2" } }] });
+  });
   test("nor one whom the Sentinels still name, when another was promoted a moment ago", () => {
     const promoted = [alpha(1, { betas: betas(0) }), beta(2, { keys: 0, offset: 0 })];
     const at = (disk: DiskFacts, unchangedMs: number) =>

@@ -1,14 +1,15 @@
-/** The backend `processes`: every member is the built executable in a folder, an address and, as root, a network of its own. */
+/** Starts nothing yet: members with their folders, addresses and commands, each to be started and ended by itself. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, openSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { executable, server } from "../redis/nodes-under-test.ts";
+import { makePod, removePod, runInContainers } from "./containers.ts";
 import type { Topology } from "./faults.ts";
 import { openLoopback } from "./loopback.ts";
 import { openNameServer } from "./name-server.ts";
 import { hasNamespaces, openNamespaces } from "./namespaces.ts";
 import { run, succeeds } from "./run-command.ts";
+import { runAsProcesses } from "./runtime.ts";
 import { type Ending, supervise } from "./supervised.ts";
 import type { Host, World } from "./world.ts";
 
@@ -17,18 +18,29 @@ export interface WorldOptions {
   readonly persists: boolean;
   /** Logs and data. */
   readonly folder: string;
+  /** For containers; without it members are processes. */
+  readonly image?: string | undefined;
 }
+
+const opened = new Set<World>();
+
+/** For whoever is told to end in the middle: nothing of it stays on the machine. */
+export const closeWorlds = (): Promise<unknown> =>
+  Promise.all([...opened].map((world) => world[Symbol.asyncDispose]()));
 
 const nodeTimeoutMs = 3_000;
 const diskSize = "128m";
 
-export async function openProcessWorld({
-  topology,
-  persists,
-  folder,
-}: WorldOptions): Promise<World> {
+export async function openWorld(options: WorldOptions): Promise<World> {
+  const { topology, persists, folder, image } = options;
   const isRoot = await hasNamespaces();
-  const network = isRoot ? await openNamespaces() : openLoopback();
+  if (image !== undefined && !isRoot) throw new Error("containers need root, on Linux");
+  const pods = image === undefined ? undefined : { make: makePod, remove: removePod, image };
+  const network = isRoot ? await openNamespaces(pods) : openLoopback();
+  const runtime =
+    image === undefined
+      ? runAsProcesses(network)
+      : runInContainers(image, (name) => network.nameOf(name));
   const nameServer = isRoot ? await openNameServer(network.ownIp) : undefined;
   const [port, busPort, sentinelPort] = isRoot ? [6379, 16_379, 26_379] : [28_379, 29_379, 28_380];
   const endings: Ending[] = [];
@@ -39,6 +51,7 @@ export async function openProcessWorld({
   // As image/redis.conf, or as deployment/deployment.yaml, which keeps data in memory only.
   const keeping = persists ? "appendonly yes\nappendfsync everysec" : 'appendonly no\nsave ""';
   writeFileSync(config, `${keeping}\ncluster-require-full-coverage no\nrepl-diskless-sync yes\n`);
+  chmodSync(config, 0o644);
 
   const listed = (hosts: readonly Host[]) => hosts.filter((host) => !unlisted.has(host));
   const endpoints = (hosts: readonly Host[], suffix: string) =>
@@ -59,9 +72,9 @@ export async function openProcessWorld({
   const timeout = ["--node-timeout", `${nodeTimeoutMs}ms`];
   const common = ["--log-format", "json"];
 
-  function argumentsOf(name: string, dir: string): readonly string[] {
-    const own = ["--dir", dir, "--address", network.addressOf(name), "--server", server, ...common];
-    const node = ["--config", config, "--peer-wait", "5s", ...peers(), ...ports(), ...own];
+  function argumentsOf(name: string, seen: { dir: string; config: string }): readonly string[] {
+    const own = ["--dir", seen.dir, "--address", network.addressOf(name), ...common];
+    const node = ["--config", seen.config, "--peer-wait", "5s", ...peers(), ...ports(), ...own];
     if (topology === "cluster") return ["cluster", ...node, ...timeout];
     if (name.startsWith("n")) return ["replication", ...node, ...watchers()];
     const timers = ["--down-after", "2s", "--failover-timeout", "10s", "--peer-wait", "5s"];
@@ -76,26 +89,32 @@ export async function openProcessWorld({
     const dir = join(folder, "data", name);
     mkdirSync(dir, { recursive: true });
     if (isRoot) await run("mount", ["-t", "tmpfs", "-o", `size=${diskSize}`, "tmpfs", dir]);
+    await runtime.prepare(dir);
     const log = join(folder, `${name}.log`);
+    const place = { name, dir, config };
     const onEnd = (ending: Ending) => void endings.push(ending);
-    const inside = (args: readonly string[]) => network.inside(name, [executable, ...args]);
     const main = supervise(
       name,
       () =>
         plain.has(name)
-          ? network.inside(name, [server, join(dir, "rekindle.conf")])
-          : inside(argumentsOf(name, dir)),
+          ? runtime.plain(place)
+          : runtime.main(place, argumentsOf(name, runtime.seenFrom(place))),
       log,
       onEnd,
+      runtime,
     );
     const heals = ["sidecar", "--heal", "--interval", "10s", ...timeout, ...common];
     const healer =
       topology === "cluster"
         ? supervise(
             `${name} healer`,
-            () => inside([...heals, "--address", network.addressOf(name), ...peers(), ...ports()]),
+            () =>
+              runtime.healer(place, [
+                ...[...heals, "--address", network.addressOf(name), ...peers(), ...ports()],
+              ]),
             join(folder, `${name}.healer.log`),
             onEnd,
+            runtime,
           )
         : undefined;
     return { name, kind, dir, main, healer };
@@ -115,7 +134,7 @@ export async function openProcessWorld({
   }
   publish();
 
-  return {
+  const world: World = {
     topology,
     nodes,
     sentinels,
@@ -126,17 +145,11 @@ export async function openProcessWorld({
     nodeTimeoutMs,
     endings,
     async drain({ name, dir }) {
+      const place = { name, dir, config };
+      const at = ["--address", network.addressOf(name), "--port", `${port}`];
       const set = topology === "sentinel" ? watchers() : [];
-      const at = ["--address", network.addressOf(name), "--port", `${port}`, "--dir", dir];
-      const argv = network.inside(name, [
-        executable,
-        "drain",
-        ...at,
-        ...set,
-        ...common,
-        "--grace-period",
-        "25s",
-      ]);
+      const more = ["--dir", runtime.seenFrom(place).dir, "--grace-period", "25s", ...common];
+      const argv = runtime.drain(place, ["drain", ...at, ...set, ...more]);
       const log = openSync(join(folder, `${name}.log`), "a");
       const [file = "", ...args] = argv;
       const child = spawn(file, args, { stdio: ["ignore", log, log], timeout: 40_000 });
@@ -160,6 +173,7 @@ export async function openProcessWorld({
     },
     startPlainly: ({ name }) => void plain.add(name),
     async [Symbol.asyncDispose]() {
+      opened.delete(world);
       const all = [...nodes, ...sentinels];
       await Promise.all(
         all.flatMap(({ main, healer }) => [main.end("SIGKILL"), healer?.end("SIGKILL")]),
@@ -169,4 +183,6 @@ export async function openProcessWorld({
       await network[Symbol.asyncDispose]();
     },
   };
+  opened.add(world);
+  return world;
 }
