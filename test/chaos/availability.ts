@@ -122,7 +122,7 @@ async function live(way: Life["way"], folder: string): Promise<Life> {
     for (const host of world.nodes) await update(host);
   });
   await during("an alpha is lost", lose);
-  await during("the next alpha of the same slots is lost", lose);
+  await during("the next one is lost", lose);
   await pause(calmMs);
   const endedMs = performance.now() - startedMs;
   await writer.end();
