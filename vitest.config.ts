@@ -52,6 +52,8 @@ export default defineConfig({
           name: "chaos",
           sequence: { groupOrder: 2 },
           include: ["test/chaos/**/*.test.ts"],
+          // Most of a round is waiting.
+          maxConcurrency: 2,
           testTimeout: 600_000,
         },
       },

@@ -44,10 +44,10 @@ export function runInContainers(image: string, namespaceOf: (name: string) => st
     ...["--network", `container:${namespaceOf(name)}`, "--read-only", "--cap-drop", "ALL"],
   ];
   const mounts = (dir: string, config: string) => [
-    ...["--volume", `${dir}:/data`, "--volume", `${config}:/etc/redis/redis.conf:ro`],
+    ...["--volume", `${dir}:/data`, "--volume", `${config}:/conf/redis.conf:ro`],
   ];
   return {
-    seenFrom: () => ({ dir: "/data", config: "/etc/redis/redis.conf" }),
+    seenFrom: () => ({ dir: "/data", config: "/conf/redis.conf" }),
     main: ({ name, dir, config }, args) => [
       ...[...join(name, "main"), ...mounts(dir, config), image, ...args],
     ],
@@ -66,12 +66,15 @@ export function runInContainers(image: string, namespaceOf: (name: string) => st
       const part = name.includes(" ") ? "healer" : "main";
       const container = `${namespaceOf(name.split(" ")[0] ?? "")}-${part}`;
       const pid = findPid(container);
-      if (pid !== undefined) process.kill(pid, signal);
-      else if (signal === "SIGKILL" || signal === "SIGTERM") {
-        // It is only just being made.
-        child.kill("SIGKILL");
-        void succeeds("docker", ["rm", "--force", container]);
+      try {
+        if (pid !== undefined) return void process.kill(pid, signal);
+      } catch {
+        return; // It ended meanwhile.
       }
+      if (signal !== "SIGKILL" && signal !== "SIGTERM") return;
+      // It is only just being made.
+      child.kill("SIGKILL");
+      void succeeds("docker", ["rm", "--force", container]);
     },
   };
 }

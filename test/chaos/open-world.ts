@@ -46,13 +46,18 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   const endings: Ending[] = [];
   const unlisted = new Set<Host>();
   const plain = new Set<string>();
-  const config = join(folder, "redis.conf");
   mkdirSync(folder, { recursive: true });
   // As image/redis.conf, or as deployment/deployment.yaml, which keeps data in memory only.
   const keeping = persists ? "appendonly yes\nappendfsync everysec" : 'appendonly no\nsave ""';
-  writeFileSync(config, `${keeping}\ncluster-require-full-coverage no\nrepl-diskless-sync yes\n`);
-  chmodSync(config, 0o644);
+  const common = ["--log-format", "json"];
 
+  /** The member's own redis.conf. Where all share one network, each listens at its own address only. */
+  function configure(name: string, file: string): void {
+    const bind = nameServer ? "" : `bind ${network.addressOf(name)}\n`;
+    const rest = "cluster-require-full-coverage no\nrepl-diskless-sync yes\n";
+    writeFileSync(file, `${keeping}\n${bind}${rest}`);
+    chmodSync(file, 0o644);
+  }
   const listed = (hosts: readonly Host[]) => hosts.filter((host) => !unlisted.has(host));
   const endpoints = (hosts: readonly Host[], suffix: string) =>
     hosts.map(({ name }) => `${network.addressOf(name)}:${suffix}`).join(",");
@@ -70,7 +75,6 @@ export async function openWorld(options: WorldOptions): Promise<World> {
       ? []
       : ["--port", `${port}`, ...(topology === "cluster" ? ["--bus-port", `${busPort}`] : [])];
   const timeout = ["--node-timeout", `${nodeTimeoutMs}ms`];
-  const common = ["--log-format", "json"];
 
   function argumentsOf(name: string, seen: { dir: string; config: string }): readonly string[] {
     const own = ["--dir", seen.dir, "--address", network.addressOf(name), ...common];
@@ -91,14 +95,16 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     if (isRoot) await run("mount", ["-t", "tmpfs", "-o", `size=${diskSize}`, "tmpfs", dir]);
     await runtime.prepare(dir);
     const log = join(folder, `${name}.log`);
-    const place = { name, dir, config };
+    const place = { name, dir, config: join(folder, `${name}.conf`) };
     const onEnd = (ending: Ending) => void endings.push(ending);
     const main = supervise(
       name,
-      () =>
-        plain.has(name)
+      () => {
+        configure(name, place.config);
+        return plain.has(name)
           ? runtime.plain(place)
-          : runtime.main(place, argumentsOf(name, runtime.seenFrom(place))),
+          : runtime.main(place, argumentsOf(name, runtime.seenFrom(place)));
+      },
       log,
       onEnd,
       runtime,
@@ -145,7 +151,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     nodeTimeoutMs,
     endings,
     async drain({ name, dir }) {
-      const place = { name, dir, config };
+      const place = { name, dir, config: join(folder, `${name}.conf`) };
       const at = ["--address", network.addressOf(name), "--port", `${port}`];
       const set = topology === "sentinel" ? watchers() : [];
       const more = ["--dir", runtime.seenFrom(place).dir, "--grace-period", "25s", ...common];
