@@ -122,6 +122,16 @@ export interface Happening {
   happen(site: ScaleSite): Promise<void>;
 }
 
+const changing = (what: string, setting: string, value: string): Happening => ({
+  name: `${what} (${setting})`,
+  replicas: 2,
+  isAboutFiles: true,
+  async happen(site) {
+    await site.configure(`${setting} ${value}`);
+    await site.untilConfigured(setting, value);
+  },
+});
+
 export const happenings: readonly Happening[] = [
   {
     name: "the application is scaled 1 → 2 → 4 → 1",
@@ -131,24 +141,8 @@ export const happenings: readonly Happening[] = [
       for (const replicas of [2, 4, 1]) await scaleApp(replicas);
     },
   },
-  {
-    name: "a live setting changes (maxmemory-policy)",
-    replicas: 2,
-    isAboutFiles: true,
-    async happen(site) {
-      await site.configure("maxmemory-policy volatile-lru");
-      await site.untilConfigured("maxmemory-policy", "volatile-lru");
-    },
-  },
-  {
-    name: "a setting changes that needs a restart (tcp-backlog)",
-    replicas: 2,
-    isAboutFiles: true,
-    async happen(site) {
-      await site.configure("tcp-backlog 600");
-      await site.untilConfigured("tcp-backlog", "600");
-    },
-  },
+  changing("a live setting changes", "maxmemory-policy", "volatile-lru"),
+  changing("a setting changes that needs a restart", "tcp-backlog", "600"),
   {
     name: "the file is made invalid, and mended",
     replicas: 2,

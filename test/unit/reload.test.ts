@@ -241,11 +241,16 @@ describe("a change of files is complete", () => {
   });
 
   test("when they come one after the other, once they have stopped", () => {
-    let last = nextChange(undefined, "0", 10_000);
+    let last = nextChange(nextChange(undefined, "before", 0), "0", 10_000);
     for (let second = 1; second <= 60; second++) {
       last = nextChange(last, `${second}`, 10_000 + second * 1_000);
       expect(settledAt(last, true)).toBe(10_000 + second * 1_000 + 2_000);
     }
+  });
+
+  test("soon where it is the first since all was looked at", () => {
+    const seen = nextChange(undefined, "before", 10_000);
+    expect(settledAt(nextChange(seen, "a", 11_000), true)).toBe(11_050);
   });
 
   test("parts that are written one after the other are one change", () => {
