@@ -92,7 +92,12 @@ export function createClusterTopology(shape: ClusterShape): Topology {
   };
 }
 
-/** Betas that their alphas do not send yet what is written. Asked only where all else is well. */
+/**
+ * Betas that their alphas do not send yet what is written. Asked only where all else is well.
+ *
+ * A WAIT for more betas than there are asks each of them how far it is, which is also the first thing that a new alpha sends: by itself it would be silent
+ * for ten seconds.
+ */
 async function findHungry(
   members: readonly Member[],
   observer: Observer,
@@ -100,8 +105,11 @@ async function findHungry(
   const alphas = members.filter(({ seen }) => seen.role === "alpha");
   const fed = await Promise.all(
     alphas.map(async ({ address }) => {
-      const [info] = (await observer.connectionTo(address)?.send([["INFO", "replication"]])) ?? [];
-      return readFed(parseInfo(String(info)));
+      const replies = await observer.connectionTo(address)?.send([
+        ["INFO", "replication"],
+        ["WAIT", 1_000, 1],
+      ]);
+      return readFed(parseInfo(String(replies?.[0])));
     }),
   ).catch(() => []); // It ended in this moment: the next look tells.
   return members
