@@ -4,6 +4,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import {
   closeSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -11,6 +12,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -53,12 +55,11 @@ export async function openProcesses(options: ProcessGroundOptions): Promise<Grou
   const nextPort = choosePorts(options.firstPort);
   const servers = new Set<ProcessServer>();
   const children = new Set<ChildProcess>();
-  // For a test that ends without a word; whoever is asked to end does it in good order.
-  const endAll = () => {
-    for (const child of children) child.kill("SIGKILL");
-    rmSync(root, { recursive: true, force: true });
+  const reaper = startReaper(root);
+  const noteChildren = () => {
+    const pids = [...children].map(({ pid }) => pid);
+    writeFileSync(join(root, pidsFile), pids.join(" "), { mode: 0o600 });
   };
-  process.once("exit", endAll);
 
   async function findPort(): Promise<number> {
     for (;;) {
@@ -96,7 +97,12 @@ export async function openProcesses(options: ProcessGroundOptions): Promise<Grou
       }
       const own = child;
       children.add(own);
-      own.once("exit", () => children.delete(own));
+      noteChildren();
+      own.once("exit", () => {
+        children.delete(own);
+        // Whoever has its pid later is not ours.
+        if (existsSync(root)) noteChildren();
+      });
     }
     async function move(): Promise<void> {
       port = await findPort();
@@ -149,10 +155,25 @@ export async function openProcesses(options: ProcessGroundOptions): Promise<Grou
     },
     async end() {
       await Promise.all([...children].map(endProcess));
-      process.removeListener("exit", endAll);
-      endAll();
+      rmSync(root, { recursive: true, force: true });
+      reaper.stdin.end();
     },
   };
+}
+
+const pidsFile = "pids";
+
+/** Ends what is left when this process ends, whatever ended it: then the pipe that it reads is closed. */
+function startReaper(root: string) {
+  const script = `cat; kill -9 $(cat ${pidsFile}); rm -rf "$0"`;
+  const reaper = spawn("sh", ["-c", script, root], {
+    cwd: root,
+    stdio: ["pipe", "ignore", "ignore"],
+    detached: true, // A Ctrl-C is for the others.
+  });
+  reaper.unref();
+  (reaper.stdin as Socket).unref();
+  return reaper;
 }
 
 async function spawnServer(
