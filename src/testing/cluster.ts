@@ -14,7 +14,14 @@ import { renderFoundingTable, renderReplacingTable, type Seat } from "./cluster-
 import { complain } from "./complain.ts";
 import { renderAccess, renderLines, renderServer } from "./configuration.ts";
 import type { ServerSpec } from "./ground.ts";
-import { alphaOfSlot, findFaults, type Known, membersOf, planMending } from "./judge-cluster.ts";
+import {
+  alphaOfSlot,
+  findFaults,
+  findUnlinked,
+  type Known,
+  membersOf,
+  planMending,
+} from "./judge-cluster.ts";
 import { readFed } from "./read-fed.ts";
 import { isUp, type TestServer } from "./servers.ts";
 import { silent } from "./silent.ts";
@@ -32,6 +39,9 @@ export interface ClusterShape {
 }
 
 const lookDeadlineMs = 1_000;
+
+/** A server tries to get a link again each second. */
+const linkMs = 3_000;
 
 export function createClusterTopology(shape: ClusterShape): Topology {
   const servers: readonly TestServer[] = [];
@@ -55,6 +65,18 @@ export function createClusterTopology(shape: ClusterShape): Topology {
     return views.map((view, index) => ({ ...view, address: running[index]?.server.inner }));
   }
 
+  const unlinkedSince = new Map<string, number>();
+  async function relink(unlinked: readonly Member[], members: readonly Member[]): Promise<void> {
+    for (const name of unlinkedSince.keys())
+      if (!unlinked.some((beta) => beta.name === name)) unlinkedSince.delete(name);
+    for (const beta of unlinked) {
+      const since = unlinkedSince.get(beta.name);
+      if (since !== undefined && performance.now() - since < linkMs) continue;
+      unlinkedSince.set(beta.name, performance.now());
+      if (since !== undefined) await followAnew(beta, members, nodeObserver);
+    }
+  }
+
   return {
     roster: foundingRoster(shape),
     async tend(all) {
@@ -65,6 +87,7 @@ export function createClusterTopology(shape: ClusterShape): Topology {
       }
       const known = all.map((one): Known => ({ ...one, isUp: isUp(one) }));
       await actor.carryOut(planMending(views, known));
+      await relink(findUnlinked(membersOf(views)), membersOf(views));
       const faults = findFaults(views, known);
       return faults.length > 0 ? faults : findHungry(membersOf(views), nodeObserver);
     },
@@ -90,6 +113,22 @@ export function createClusterTopology(shape: ClusterShape): Topology {
     },
     close: observer.close,
   };
+}
+
+/** To follow whom it follows already a newer server takes for nothing to do; so it follows another for no time at all. */
+async function followAnew(
+  { address, seen: { table } }: Member,
+  members: readonly Member[],
+  observer: Observer,
+): Promise<void> {
+  const own = myselfOf(table)?.alphaId ?? "";
+  const other = members.find(({ seen }) => seen.role === "alpha" && seen.id !== own)?.seen.id;
+  const commands = [other ?? own, own].map((id) => ["CLUSTER", "REPLICATE", id]);
+  // Whether it has come to pass, the next look shows.
+  await observer
+    .connectionTo(address)
+    ?.send(commands)
+    .catch(() => {});
 }
 
 /**

@@ -14,6 +14,7 @@ import {
   slotCount,
 } from "../cluster/nodes.ts";
 import { findGaps, introduce } from "../cluster/plan-introductions.ts";
+import { knowsAt } from "../cluster/topology.ts";
 import type { Member, PeerView, Step } from "../cluster/types.ts";
 
 /** A node that is there, whether it runs or not. */
@@ -184,6 +185,19 @@ function findHeirs(views: readonly PeerView[], known: readonly Known[]): readonl
 
 const overlap = (some: readonly SlotRange[], others: readonly SlotRange[]): boolean =>
   some.some(([first, last]) => others.some(([from, to]) => first <= to && from <= last));
+
+/**
+ * Betas that know their alpha where it is, and have no link to it. Where a node learns by gossip that its alpha is elsewhere, it goes on calling the old
+ * address (`clusterProcessGossipSection`, unlike `nodeUpdateAddressIfNeeded`).
+ */
+export function findUnlinked(members: readonly Member[]): readonly Member[] {
+  return members.filter((beta) => {
+    const alphaId = myselfOf(beta.seen.table)?.alphaId;
+    const alpha = members.find(({ seen }) => seen.id === alphaId && seen.role === "alpha");
+    const { role, inSync, syncing } = beta.seen;
+    return role === "beta" && !inSync && !syncing && alpha !== undefined && knowsAt(beta, alpha);
+  });
+}
 
 /** The alpha of a slot, as itself and most others see it; undefined while there is none. */
 export function alphaOfSlot(members: readonly Member[], slot: number): Member | undefined {
