@@ -14,14 +14,7 @@ import { renderFoundingTable, renderReplacingTable, type Seat } from "./cluster-
 import { complain } from "./complain.ts";
 import { renderAccess, renderLines, renderServer } from "./configuration.ts";
 import type { ServerSpec } from "./ground.ts";
-import {
-  alphaOfSlot,
-  findFaults,
-  findUnlinked,
-  type Known,
-  membersOf,
-  planMending,
-} from "./judge-cluster.ts";
+import { alphaOfSlot, findFaults, findUnlinked, membersOf, planMending } from "./judge-cluster.ts";
 import { readFed } from "./read-fed.ts";
 import { isUp, type TestServer } from "./servers.ts";
 import { silent } from "./silent.ts";
@@ -44,13 +37,12 @@ const lookDeadlineMs = 1_000;
 const linkMs = 3_000;
 
 export function createClusterTopology(shape: ClusterShape): Topology {
-  const servers: readonly TestServer[] = [];
   const observer = createObserver({
     credentials: shape.credentials,
     tls: undefined,
     deadlineMs: lookDeadlineMs,
   });
-  let current = servers;
+  let current: readonly TestServer[] = [];
   const nodeObserver = throughPorts(observer, () => current);
   const actor = createActor(nodeObserver, silent, () => performance.now());
 
@@ -85,10 +77,9 @@ export function createClusterTopology(shape: ClusterShape): Topology {
         const own = all.find(({ id }) => id === seen.id);
         if (own && (seen.role === "alpha" || seen.inSync)) own.isFresh = false;
       }
-      const known = all.map((one): Known => ({ ...one, isUp: isUp(one) }));
-      await actor.carryOut(planMending(views, known));
+      await actor.carryOut(planMending(views, all));
       await relink(findUnlinked(membersOf(views)), membersOf(views));
-      const faults = findFaults(views, known);
+      const faults = findFaults(views, all);
       return faults.length > 0 ? faults : findHungry(membersOf(views), nodeObserver);
     },
     async replace(gone, all) {
@@ -115,7 +106,10 @@ export function createClusterTopology(shape: ClusterShape): Topology {
   };
 }
 
-/** To follow whom it follows already a newer server takes for nothing to do; so it follows another for no time at all. */
+/**
+ * To follow whom it follows already a newer server takes for nothing to do; so it follows another for no time at
+ * all.
+ */
 async function followAnew(
   { address, seen: { table } }: Member,
   members: readonly Member[],
@@ -134,7 +128,8 @@ async function followAnew(
 /**
  * Betas that their alphas do not send yet what is written. Asked only where all else is well.
  *
- * A WAIT for more betas than there are asks each of them how far it is, which is also the first thing that a new alpha sends: by itself it would be silent
+ * A WAIT for more betas than there are asks each of them how far it is, which is also the first thing that a new
+ * alpha sends: by itself it would be silent
  * for ten seconds.
  */
 async function findHungry(

@@ -2,10 +2,10 @@
  * Servers as plain processes on loopback, each with a temporary folder. They end with this process.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   closeSync,
   existsSync,
-  mkdirSync,
   mkdtempSync,
   openSync,
   readFileSync,
@@ -20,8 +20,7 @@ import { type Address, busPortDistance } from "../address.ts";
 import { messageOf } from "../errors.ts";
 import { readIfThere } from "../files.ts";
 import { findTaken, loopback } from "../local/ports.ts";
-import type { Credentials } from "../redis/connection.ts";
-import { connect } from "../redis/connection.ts";
+import { type Credentials, connect } from "../redis/connection.ts";
 import { parseInfo } from "../redis/info.ts";
 import { findServer } from "../redis/server.ts";
 import { complain } from "./complain.ts";
@@ -182,16 +181,12 @@ async function spawnServer(
   cwd: string,
   log: number,
 ): Promise<ChildProcess> {
-  mkdirSync(cwd, { recursive: true });
   const child = spawn(path, args, {
     cwd,
     stdio: ["ignore", log, log],
     env: { PATH: process.env.PATH },
   });
-  await new Promise<void>((resolve, reject) => {
-    child.once("spawn", resolve);
-    child.once("error", reject);
-  });
+  await once(child, "spawn");
   child.unref();
   return child;
 }
@@ -201,7 +196,7 @@ const isRunning = (child: ChildProcess | undefined): boolean =>
 
 async function endProcess(child: ChildProcess | undefined): Promise<void> {
   if (child === undefined || !isRunning(child)) return;
-  const ended = new Promise((resolve) => child.once("exit", resolve));
+  const ended = once(child, "exit");
   child.ref();
   child.kill("SIGKILL");
   await ended;

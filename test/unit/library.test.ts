@@ -26,7 +26,7 @@ const seats: readonly Seat[] = [
   { id: id(4), slots: [], alphaId: id(1) },
 ];
 const known = seats.map(
-  (seat, index): Known => ({ id: seat.id, name: `node-${index + 1}`, isUp: true, isFresh: false }),
+  (seat, index): Known => ({ id: seat.id, name: `node-${index + 1}`, isFresh: false }),
 );
 const fresh = known.map((one) => ({ ...one, isFresh: true }));
 
