@@ -1,9 +1,12 @@
 /**
  * The nodes.conf that a node of a test's cluster starts with. Pure.
  *
- * Redis holds a master that has just started back for two seconds, so that it does not take writes before it has heard of a newer one
- * (`clusterUpdateState`). So none starts as one. Each that is to be an alpha starts as the beta of a stand-in that owns its slots and does not exist, and
- * takes over from it; that is a matter of milliseconds. A node that replaces another does just the same: its stand-in is whom it replaces.
+ * Redis holds a master that has just started back for two seconds, so that it does not take writes before it has
+ * heard of a newer one
+ * (`clusterUpdateState`). So none starts as one. Each that is to be an alpha starts as the beta of a stand-in that
+ * owns its slots and does not exist, and
+ * takes over from it; that is a matter of milliseconds. A node that replaces another does just the same: its stand-
+ * in is whom it replaces.
  */
 import {
   type NodeEntry,

@@ -14,7 +14,7 @@ import { renderFoundingTable, renderReplacingTable, type Seat } from "./cluster-
 import { complain } from "./complain.ts";
 import { renderAccess, renderLines, renderServer } from "./configuration.ts";
 import type { ServerSpec } from "./ground.ts";
-import { alphaOfSlot, findFaults, type Known, membersOf, planMending } from "./judge-cluster.ts";
+import { alphaOfSlot, findFaults, findUnlinked, membersOf, planMending } from "./judge-cluster.ts";
 import { readFed } from "./read-fed.ts";
 import { isUp, type TestServer } from "./servers.ts";
 import { silent } from "./silent.ts";
@@ -33,14 +33,16 @@ export interface ClusterShape {
 
 const lookDeadlineMs = 1_000;
 
+/** A server tries to get a link again each second. */
+const linkMs = 3_000;
+
 export function createClusterTopology(shape: ClusterShape): Topology {
-  const servers: readonly TestServer[] = [];
   const observer = createObserver({
     credentials: shape.credentials,
     tls: undefined,
     deadlineMs: lookDeadlineMs,
   });
-  let current = servers;
+  let current: readonly TestServer[] = [];
   const nodeObserver = throughPorts(observer, () => current);
   const actor = createActor(nodeObserver, silent, () => performance.now());
 
@@ -55,6 +57,18 @@ export function createClusterTopology(shape: ClusterShape): Topology {
     return views.map((view, index) => ({ ...view, address: running[index]?.server.inner }));
   }
 
+  const unlinkedSince = new Map<string, number>();
+  async function relink(unlinked: readonly Member[], members: readonly Member[]): Promise<void> {
+    for (const name of unlinkedSince.keys())
+      if (!unlinked.some((beta) => beta.name === name)) unlinkedSince.delete(name);
+    for (const beta of unlinked) {
+      const since = unlinkedSince.get(beta.name);
+      if (since !== undefined && performance.now() - since < linkMs) continue;
+      unlinkedSince.set(beta.name, performance.now());
+      if (since !== undefined) await followAnew(beta, members, nodeObserver);
+    }
+  }
+
   return {
     roster: foundingRoster(shape),
     async tend(all) {
@@ -63,9 +77,9 @@ export function createClusterTopology(shape: ClusterShape): Topology {
         const own = all.find(({ id }) => id === seen.id);
         if (own && (seen.role === "alpha" || seen.inSync)) own.isFresh = false;
       }
-      const known = all.map((one): Known => ({ ...one, isUp: isUp(one) }));
-      await actor.carryOut(planMending(views, known));
-      const faults = findFaults(views, known);
+      await actor.carryOut(planMending(views, all));
+      await relink(findUnlinked(membersOf(views)), membersOf(views));
+      const faults = findFaults(views, all);
       return faults.length > 0 ? faults : findHungry(membersOf(views), nodeObserver);
     },
     async replace(gone, all) {
@@ -92,7 +106,32 @@ export function createClusterTopology(shape: ClusterShape): Topology {
   };
 }
 
-/** Betas that their alphas do not send yet what is written. Asked only where all else is well. */
+/**
+ * To follow whom it follows already a newer server takes for nothing to do; so it follows another for no time at
+ * all.
+ */
+async function followAnew(
+  { address, seen: { table } }: Member,
+  members: readonly Member[],
+  observer: Observer,
+): Promise<void> {
+  const own = myselfOf(table)?.alphaId ?? "";
+  const other = members.find(({ seen }) => seen.role === "alpha" && seen.id !== own)?.seen.id;
+  const commands = [other ?? own, own].map((id) => ["CLUSTER", "REPLICATE", id]);
+  // Whether it has come to pass, the next look shows.
+  await observer
+    .connectionTo(address)
+    ?.send(commands)
+    .catch(() => {});
+}
+
+/**
+ * Betas that their alphas do not send yet what is written. Asked only where all else is well.
+ *
+ * A WAIT for more betas than there are asks each of them how far it is, which is also the first thing that a new
+ * alpha sends: by itself it would be silent
+ * for ten seconds.
+ */
 async function findHungry(
   members: readonly Member[],
   observer: Observer,
@@ -100,8 +139,11 @@ async function findHungry(
   const alphas = members.filter(({ seen }) => seen.role === "alpha");
   const fed = await Promise.all(
     alphas.map(async ({ address }) => {
-      const [info] = (await observer.connectionTo(address)?.send([["INFO", "replication"]])) ?? [];
-      return readFed(parseInfo(String(info)));
+      const replies = await observer.connectionTo(address)?.send([
+        ["INFO", "replication"],
+        ["WAIT", 1_000, 1],
+      ]);
+      return readFed(parseInfo(String(replies?.[0])));
     }),
   ).catch(() => []); // It ended in this moment: the next look tells.
   return members

@@ -1,10 +1,13 @@
 /**
- * Servers as containers of any image that has a server and a shell: the official images of Redis and Valkey, on Debian or Alpine.
+ * Servers as containers of any image that has a server and a shell: the official images of Redis and Valkey, on
+ * Debian or Alpine.
  *
- * Nothing is put into the image. Rekindle's own executable would have to fit its system and its processor; what founds and mends
+ * Nothing is put into the image. Rekindle's own executable would have to fit its system and its processor; what
+ * founds and mends
  * runs on this side instead.
  *
- * A server listens at the same port inside and outside. So whatever port a client is told of is right everywhere, and from Redis 7.0
+ * A server listens at the same port inside and outside. So whatever port a client is told of is right everywhere,
+ * and from Redis 7.0
  * on the name told with it is this machine's, too.
  */
 import type { ContainerRuntimeClient, StartedNetwork } from "testcontainers";
@@ -132,8 +135,10 @@ export async function openContainers({
 }
 
 /**
- * Run by whatever shell the image has. The files come in variables, which no list of processes shows, and which the server does not get. Of what a server
- * has rewritten only its alpha stays: some write a password with a quote in it so that they cannot read it again. Before 7.0 a server refuses what it
+ * Run by whatever shell the image has. The files come in variables, which no list of processes shows, and which the
+ * server does not get. Of what a server
+ * has rewritten only its alpha stays: some write a password with a quote in it so that they cannot read it again.
+ * Before 7.0 a server refuses what it
  * does not know.
  */
 const script = `umask 077

@@ -8,7 +8,10 @@ import type { Ground, HostPort } from "./ground.ts";
 import { isUp, type TestServer } from "./servers.ts";
 import type { Shard, Topology } from "./topology.ts";
 
-/** What can be done to one server. Whatever was broken stays so until it is mended; `healthy()` does not wait for it. */
+/**
+ * What can be done to one server. Whatever was broken stays so until it is mended; `healthy()` does not wait for
+ * it.
+ */
 export interface Breakable {
   /** Kills it at once (kill -9), its disk stays. */
   kill(): Promise<void>;
@@ -21,7 +24,10 @@ export interface Breakable {
   cutOff(): Promise<void>;
   /** After `cutOff()`. */
   reconnect(): Promise<void>;
-  /** Removes it with its disk, and starts another at another address, with nothing on it. Whatever it was, the new one is a beta where the shard has another one. */
+  /**
+   * Removes it with its disk, and starts another at another address, with nothing on it. Whatever it was, the new
+   * one is a beta where the shard has another one.
+   */
   replace(): Promise<void>;
 }
 
@@ -47,7 +53,10 @@ export interface HealthyOptions {
 }
 
 export interface RestartOptions {
-  /** Each comes back at another address. Containers keep the ports by which this machine reaches them, processes get new ones. */
+  /**
+   * Each comes back at another address. Containers keep the ports by which this machine reaches them, processes get
+   * new ones.
+   */
   readonly newAddresses?: boolean;
 }
 
@@ -156,7 +165,11 @@ function createControls(
       [...nodes].flatMap(([one, node]) => (one.isSentinel === isSentinel ? [node] : [])),
     holder(key, choose) {
       let found: Promise<TestServer> | undefined;
-      const find = () => (found ??= findHolder(topology, servers, key, choose));
+      const find = () =>
+        (found ??= findHolder(topology, servers, key, choose).catch((thrown) => {
+          found = undefined;
+          throw thrown;
+        }));
       return {
         ...breakable(find),
         node: async () => nodes.get(await find()) as RedisNode,
@@ -187,10 +200,8 @@ function noteNatMap(natMap: Record<string, HostPort>, servers: readonly TestServ
 }
 
 const wrongState = ({ name, state }: TestServer): Error => {
-  const way = { up: "it runs", killed: "start()", paused: "resume()", "cut off": "reconnect()" }[
-    state
-  ];
-  return complain(`${name} is ${state}`, state === "up" ? way : `call ${way} first`);
+  const way = { up: "kill()", killed: "start()", paused: "resume()", "cut off": "reconnect()" };
+  return complain(`${name} is ${state}`, `call ${way[state]} first`);
 };
 
 function requireState(one: TestServer, state: TestServer["state"]): void {

@@ -1,5 +1,6 @@
 /**
- * The Docker engine, through testcontainers: what it finds (a socket, Docker Desktop, a remote engine), this finds, and what it cleans up after a
+ * The Docker engine, through testcontainers: what it finds (a socket, Docker Desktop, a remote engine), this finds,
+ * and what it cleans up after a
  * killed test, too. Loaded only by those who use containers.
  */
 import type { ContainerRuntimeClient, StartedNetwork } from "testcontainers";
@@ -72,7 +73,10 @@ async function orSay<T>(promise: Promise<T>, complaint: string, hint: string): P
   }
 }
 
-/** Docker 20.10 may count an endpoint too many after restarts at once, and then keeps the network until it is restarted. */
+/**
+ * Docker 20.10 may count an endpoint too many after restarts at once, and then keeps the network until it is
+ * restarted.
+ */
 async function removeNetwork(
   { container }: ContainerRuntimeClient,
   network: StartedNetwork,

@@ -1,7 +1,8 @@
 /**
  * Where servers run: what containers and processes have in common.
  *
- * A ground knows nothing of clusters and Sentinels. It runs servers, breaks them when it is told to, and takes all of them away in
+ * A ground knows nothing of clusters and Sentinels. It runs servers, breaks them when it is told to, and takes all
+ * of them away in
  * the end.
  */
 import type { Address } from "../address.ts";

@@ -1,7 +1,8 @@
 /**
  * What is not whole in a test's cluster, and what helps. Pure.
  *
- * Here everybody is known, with ids and addresses, and so is what was broken on purpose: far less has to be found out and guarded than by a node that
+ * Here everybody is known, with ids and addresses, and so is what was broken on purpose: far less has to be found
+ * out and guarded than by a node that
  * boots among strangers.
  */
 import { formatAddress, sameAddress } from "../address.ts";
@@ -14,13 +15,13 @@ import {
   slotCount,
 } from "../cluster/nodes.ts";
 import { findGaps, introduce } from "../cluster/plan-introductions.ts";
+import { knowsAt } from "../cluster/topology.ts";
 import type { Member, PeerView, Step } from "../cluster/types.ts";
 
 /** A node that is there, whether it runs or not. */
 export interface Known {
   readonly id: string;
   readonly name: string;
-  readonly isUp: boolean;
   readonly isFresh: boolean;
 }
 
@@ -160,7 +161,8 @@ const mayServe = ({ seen }: Member): boolean =>
   seen.clusterOk || seen.uptimeSeconds > writableDelaySeconds;
 
 /**
- * Of an alpha that does not exist, and left nobody who has its data, the first new one is the heir. One that is old and silent may have it; a beta that was
+ * Of an alpha that does not exist, and left nobody who has its data, the first new one is the heir. One that is old
+ * and silent may have it; a beta that was
  * elected has it, whether the new one has heard of that or not.
  */
 function findHeirs(views: readonly PeerView[], known: readonly Known[]): readonly Member[] {
@@ -184,6 +186,20 @@ function findHeirs(views: readonly PeerView[], known: readonly Known[]): readonl
 
 const overlap = (some: readonly SlotRange[], others: readonly SlotRange[]): boolean =>
   some.some(([first, last]) => others.some(([from, to]) => first <= to && from <= last));
+
+/**
+ * Betas that know their alpha where it is, and have no link to it. Where a node learns by gossip that its alpha is
+ * elsewhere, it goes on calling the old
+ * address (`clusterProcessGossipSection`, unlike `nodeUpdateAddressIfNeeded`).
+ */
+export function findUnlinked(members: readonly Member[]): readonly Member[] {
+  return members.filter((beta) => {
+    const alphaId = myselfOf(beta.seen.table)?.alphaId;
+    const alpha = members.find(({ seen }) => seen.id === alphaId && seen.role === "alpha");
+    const { role, inSync, syncing } = beta.seen;
+    return role === "beta" && !inSync && !syncing && alpha !== undefined && knowsAt(beta, alpha);
+  });
+}
 
 /** The alpha of a slot, as itself and most others see it; undefined while there is none. */
 export function alphaOfSlot(members: readonly Member[], slot: number): Member | undefined {

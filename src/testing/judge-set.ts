@@ -97,7 +97,8 @@ const isSomebody = (alpha: HostPort | undefined, { nodes, broken }: SetSight): b
   alpha !== undefined && (nodes.some(({ at }) => isSame(at, alpha)) || has(broken, alpha));
 
 /**
- * A Sentinel forgets nobody by itself, and asks the alpha for new betas every ten seconds; one that is told anew asks at once.
+ * A Sentinel forgets nobody by itself, and asks the alpha for new betas every ten seconds; one that is told anew
+ * asks at once.
  */
 const isOutdated = (one: SentinelSight, betas: readonly NodeSight[], sight: SetSight): boolean =>
   strangersOf(one, sight).length > 0 ||

@@ -1,7 +1,8 @@
 /**
  * Ports that nobody else is likely to take.
  *
- * Below 32768 no system gives a port to an outgoing connection by itself, and the bus port 10000 above it has to be free, too. Where to begin is
+ * Below 32768 no system gives a port to an outgoing connection by itself, and the bus port 10000 above it has to be
+ * free, too. Where to begin is
  * drawn: of two that start at the same time each would else take what the other has just found to be free.
  */
 import { busPortDistance } from "../address.ts";

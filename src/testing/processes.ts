@@ -2,15 +2,17 @@
  * Servers as plain processes on loopback, each with a temporary folder. They end with this process.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   closeSync,
-  mkdirSync,
+  existsSync,
   mkdtempSync,
   openSync,
   readFileSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -18,8 +20,7 @@ import { type Address, busPortDistance } from "../address.ts";
 import { messageOf } from "../errors.ts";
 import { readIfThere } from "../files.ts";
 import { findTaken, loopback } from "../local/ports.ts";
-import type { Credentials } from "../redis/connection.ts";
-import { connect } from "../redis/connection.ts";
+import { type Credentials, connect } from "../redis/connection.ts";
 import { parseInfo } from "../redis/info.ts";
 import { findServer } from "../redis/server.ts";
 import { complain } from "./complain.ts";
@@ -53,12 +54,11 @@ export async function openProcesses(options: ProcessGroundOptions): Promise<Grou
   const nextPort = choosePorts(options.firstPort);
   const servers = new Set<ProcessServer>();
   const children = new Set<ChildProcess>();
-  // For a test that ends without a word; whoever is asked to end does it in good order.
-  const endAll = () => {
-    for (const child of children) child.kill("SIGKILL");
-    rmSync(root, { recursive: true, force: true });
+  const reaper = startReaper(root);
+  const noteChildren = () => {
+    const pids = [...children].map(({ pid }) => pid);
+    writeFileSync(join(root, pidsFile), pids.join(" "), { mode: 0o600 });
   };
-  process.once("exit", endAll);
 
   async function findPort(): Promise<number> {
     for (;;) {
@@ -96,7 +96,12 @@ export async function openProcesses(options: ProcessGroundOptions): Promise<Grou
       }
       const own = child;
       children.add(own);
-      own.once("exit", () => children.delete(own));
+      noteChildren();
+      own.once("exit", () => {
+        children.delete(own);
+        // Whoever has its pid later is not ours.
+        if (existsSync(root)) noteChildren();
+      });
     }
     async function move(): Promise<void> {
       port = await findPort();
@@ -149,10 +154,25 @@ export async function openProcesses(options: ProcessGroundOptions): Promise<Grou
     },
     async end() {
       await Promise.all([...children].map(endProcess));
-      process.removeListener("exit", endAll);
-      endAll();
+      rmSync(root, { recursive: true, force: true });
+      reaper.stdin.end();
     },
   };
+}
+
+const pidsFile = "pids";
+
+/** Ends what is left when this process ends, whatever ended it: then the pipe that it reads is closed. */
+function startReaper(root: string) {
+  const script = `cat; kill -9 $(cat ${pidsFile}); rm -rf "$0"`;
+  const reaper = spawn("sh", ["-c", script, root], {
+    cwd: root,
+    stdio: ["pipe", "ignore", "ignore"],
+    detached: true, // A Ctrl-C is for the others.
+  });
+  reaper.unref();
+  (reaper.stdin as Socket).unref();
+  return reaper;
 }
 
 async function spawnServer(
@@ -161,16 +181,12 @@ async function spawnServer(
   cwd: string,
   log: number,
 ): Promise<ChildProcess> {
-  mkdirSync(cwd, { recursive: true });
   const child = spawn(path, args, {
     cwd,
     stdio: ["ignore", log, log],
     env: { PATH: process.env.PATH },
   });
-  await new Promise<void>((resolve, reject) => {
-    child.once("spawn", resolve);
-    child.once("error", reject);
-  });
+  await once(child, "spawn");
   child.unref();
   return child;
 }
@@ -180,7 +196,7 @@ const isRunning = (child: ChildProcess | undefined): boolean =>
 
 async function endProcess(child: ChildProcess | undefined): Promise<void> {
   if (child === undefined || !isRunning(child)) return;
-  const ended = new Promise((resolve) => child.once("exit", resolve));
+  const ended = once(child, "exit");
   child.ref();
   child.kill("SIGKILL");
   await ended;

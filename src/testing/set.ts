@@ -1,5 +1,6 @@
 /**
- * One alpha and its betas under Sentinel, of servers that know nothing of Rekindle: founded, looked at and mended from here.
+ * One alpha and its betas under Sentinel, of servers that know nothing of Rekindle: founded, looked at and mended
+ * from here.
  */
 import { randomBytes } from "node:crypto";
 import type { Address } from "../address.ts";
@@ -221,7 +222,8 @@ function watchCommands({ host, port }: HostPort, shape: SetShape): readonly Comm
 }
 
 /**
- * What a Sentinel says of itself every two seconds, over the servers that it watches (`sentinelSendHello`). The epochs are the least: nobody
+ * What a Sentinel says of itself every two seconds, over the servers that it watches (`sentinelSendHello`). The
+ * epochs are the least: nobody
  * takes them for news of the alpha.
  */
 function helloOf(one: TestServer, alpha: HostPort): Command {
@@ -238,7 +240,8 @@ function rosterOf(shape: SetShape): Topology["roster"] {
 
 function entryOf(name: string, isSentinel: boolean, shape: SetShape): Topology["roster"][number] {
   const id = randomBytes(20).toString("hex");
-  // Whom a Sentinel watches it is told when it runs. It has no password: it tells where the alpha is, and that is all.
+  // Whom a Sentinel watches it is told when it runs. It has no password: it tells where the alpha is, and that is
+  // all.
   const config = isSentinel
     ? renderLines({ "sentinel myid": id })
     : renderServer(renderAccess(shape.credentials), shape.config);

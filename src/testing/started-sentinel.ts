@@ -38,7 +38,10 @@ export class StartedRedisSentinel extends StartedRedis<Redis> {
     return this.adopt(client);
   }
 
-  /** The alpha: found at the first call, and from then on that node, whatever it becomes. The key is there for the sake of clusters. */
+  /**
+   * The alpha: found at the first call, and from then on that node, whatever it becomes. The key is there for the
+   * sake of clusters.
+   */
   alphaOf(key = ""): RoleHolder {
     return this.controls.holder(key, ({ alpha }) => alpha);
   }

@@ -24,7 +24,8 @@ export abstract class StartedRedis<C extends { disconnect(): void }> implements 
   }
 
   /**
-   * Where this machine reaches what servers call by addresses of their own network; as ioredis' and iovalkey's `natMap` and
+   * Where this machine reaches what servers call by addresses of their own network; as ioredis' and iovalkey's
+   * `natMap` and
    * node-redis' `nodeAddressMap`. One object, that is kept up to date.
    */
   get natMap(): NatMap {
@@ -37,7 +38,8 @@ export abstract class StartedRedis<C extends { disconnect(): void }> implements 
   }
 
   /**
-   * Waits until everything that you have not broken is whole, and does what Redis leaves to others on the way: introduces nodes at new addresses, makes
+   * Waits until everything that you have not broken is whole, and does what Redis leaves to others on the way:
+   * introduces nodes at new addresses, makes
    * replacements join, has those that are gone forgotten.
    *
    * @throws Error after the time is up, naming what is not whole; at once where a server has ended by itself.

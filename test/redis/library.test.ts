@@ -92,7 +92,7 @@ describe.concurrent("a cluster of processes", () => {
     await expect(alpha.cutOff()).rejects.toThrow("cannot be cut off");
   });
 
-  it("leaves nothing behind, stopped or not, and two do not take each other's ports", async () => {
+  it("leaves nothing behind, stopped or killed in the middle of a test, and two do not take each other's ports", async () => {
     const builder = () => new RedisClusterProcesses({ betasPerAlpha: 0 }).withFirstPort(25_200);
     const both = await Promise.all([builder().start(), builder().start()]);
     const ports = both.flatMap(({ nodes }) => nodes.map(({ port }) => port));
@@ -103,7 +103,7 @@ describe.concurrent("a cluster of processes", () => {
     const { stdout, stderr } = run(`
       const redis = await new library.RedisClusterProcesses().withFirstPort(25250).start();
       console.log(redis.nodes.map(({ port }) => port).join());
-      process.exit();`);
+      process.kill(process.pid, "SIGKILL");`);
     expect(stdout, stderr).toMatch(/^\d+,/);
     for (const port of stdout.trim().split(",").map(Number))
       await until(

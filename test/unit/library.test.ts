@@ -7,7 +7,13 @@ import {
   renderReplacingTable,
   type Seat,
 } from "../../src/testing/cluster-tables.ts";
-import { findFaults, type Known, planMending } from "../../src/testing/judge-cluster.ts";
+import {
+  findFaults,
+  findUnlinked,
+  type Known,
+  membersOf,
+  planMending,
+} from "../../src/testing/judge-cluster.ts";
 import { findAlpha, findSetFaults, planSet, type SetSight } from "../../src/testing/judge-set.ts";
 import { chooseLine } from "../../src/testing/last-words.ts";
 import { readFed } from "../../src/testing/read-fed.ts";
@@ -20,7 +26,7 @@ const seats: readonly Seat[] = [
   { id: id(4), slots: [], alphaId: id(1) },
 ];
 const known = seats.map(
-  (seat, index): Known => ({ id: seat.id, name: `node-${index + 1}`, isUp: true, isFresh: false }),
+  (seat, index): Known => ({ id: seat.id, name: `node-${index + 1}`, isFresh: false }),
 );
 const fresh = known.map((one) => ({ ...one, isFresh: true }));
 
@@ -129,6 +135,14 @@ test("who is gone is forgotten when nobody gives it slots any more", () => {
   expect(findFaults(everybody(4).slice(1), now).join()).toContain(
     "node-2 still lists 11111111, which is gone",
   );
+});
+
+test("a beta that knows where its alpha is, and has no link to it, is told again; one that copies is not", () => {
+  const beta = (answer: Partial<Answer>) =>
+    findUnlinked(membersOf([...everybody().slice(0, 3), nodeOf(4, settled(4), answer)]));
+  expect(beta({ inSync: false }).map(({ name }) => name)).toEqual(["node-4"]);
+  expect(beta({ inSync: false, syncing: true })).toEqual([]);
+  expect(beta({})).toEqual([]);
 });
 
 const at = (port: number) => ({ host: "10.0.0.1", port });
