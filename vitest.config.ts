@@ -18,11 +18,16 @@ const experiment = {
   test: { ...onKubernetes, name: "experiment", include: ["test/kubernetes/experiment.ts"] },
 };
 
+const scale = {
+  test: { ...onKubernetes, name: "scale", include: ["test/kubernetes/scale.ts"] },
+};
+
 export default defineConfig({
   test: {
     projects: [
       ...(process.env.REKINDLE_BENCH_KUBERNETES === "yes" ? [benchOnKubernetes] : []),
       ...(process.env.REKINDLE_EXPERIMENT === "yes" ? [experiment] : []),
+      ...(process.env.REKINDLE_SCALE === "yes" ? [scale] : []),
       {
         test: {
           name: "unit",
@@ -44,8 +49,19 @@ export default defineConfig({
       {
         test: {
           ...slow,
-          name: "containers",
+          name: "chaos",
           sequence: { groupOrder: 2 },
+          include: ["test/chaos/**/*.test.ts"],
+          // Most of a round is waiting.
+          maxConcurrency: 2,
+          testTimeout: 600_000,
+        },
+      },
+      {
+        test: {
+          ...slow,
+          name: "containers",
+          sequence: { groupOrder: 3 },
           globalSetup: ["test/containers/make-images.ts"],
           include: ["test/containers/**/*.test.ts"],
           testTimeout: 180_000,
@@ -56,7 +72,7 @@ export default defineConfig({
         test: {
           ...onKubernetes,
           name: "kubernetes",
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
           include: ["test/kubernetes/**/*.test.ts"],
         },
       },

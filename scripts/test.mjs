@@ -25,9 +25,11 @@ const isChosen = given.some((argument) => argument.startsWith("--project"));
 
 const runs = [];
 if (isChosen) runs.push(await run("chosen", given));
-else if (!onKubernetes) runs.push(await run("here", projects("unit", "redis", "containers")));
+else if (!onKubernetes)
+  runs.push(await run("here", projects("unit", "redis", "chaos", "containers")));
 else {
-  // Pods are mostly waited for: the servers of this machine get on beside them. Containers would take pods the time to start.
+  // Pods are mostly waited for: the servers of this machine get on beside them. Containers would take pods the time to start,
+  // and faults are told from slowness on a quiet machine only.
   const elsewhere = join(folder, "kubernetes.log");
   const both = [
     run("servers", projects("unit", "redis")),
@@ -35,7 +37,7 @@ else {
   ];
   runs.push(...(await Promise.all(both)));
   process.stdout.write(readFileSync(elsewhere));
-  runs.push(await run("containers", projects("containers")));
+  runs.push(await run("later", projects("chaos", "containers")));
 }
 const counts = runs.map(readCounts);
 if (runs.length > 1) for (const text of runs.flatMap(readFailures)) console.log(text);

@@ -155,7 +155,7 @@ function readReplication(
   // Not INFO's role: a beta that does not know its alpha's address calls itself a master there.
   isBeta: boolean,
   uptimeSeconds: number,
-): Pick<Answer, "role" | "offset" | "inSync" | "syncing" | "hasFollowed"> {
+): Pick<Answer, "role" | "offset" | "inSync" | "syncing" | "hasFollowed" | "followsNobody"> {
   const isLinked = info.get("master_link_status") === "up";
   const syncing = info.get("master_sync_in_progress") === "1";
   // A link that never was is down "since" 1970 up to 6.0 and since -1 later; the counters of this life are no older than it.
@@ -167,5 +167,6 @@ function readReplication(
     inSync: isBeta && isLinked && !syncing,
     syncing,
     hasFollowed: isBeta && !syncing && (isLinked || wasLinked),
+    followsNobody: isBeta && info.get("master_port") === "0",
   };
 }

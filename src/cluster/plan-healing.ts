@@ -25,8 +25,23 @@ export function healSteps(
   return [
     ...introduce(known),
     ...restoreNodeTimeouts(observation.policy, known),
+    ...leadBack(topology),
     ...introduceSelf(topology, self),
   ];
+}
+
+/**
+ * A beta starts without its alpha's address where that alpha does not answer (rule 10). Where it hears of it by gossip first, when it
+ * has called it failing already, the server writes the address down and goes on copying nobody (`clusterProcessGossipSection`, as
+ * opposed to `nodeUpdateAddressIfNeeded`): it is told whose beta it is once more.
+ */
+export function leadBack(topology: Topology): readonly Step[] {
+  return topology.members.flatMap((at): readonly Step[] => {
+    const alphaId = at.seen.followsNobody ? myselfOf(at.seen.table)?.alphaId : undefined;
+    const alpha = topology.members.find(({ seen }) => seen.id === alphaId);
+    if (alphaId === undefined || alpha === undefined || !knowsAt(at, alpha)) return [];
+    return [{ kind: "replicate", at, alphaId }];
+  });
 }
 
 /**

@@ -6,7 +6,7 @@
  * is acted upon.
  */
 import { restoreNodeTimeouts } from "./hasten.ts";
-import { forgetAllGhosts } from "./plan-healing.ts";
+import { forgetAllGhosts, leadBack } from "./plan-healing.ts";
 import { introduce } from "./plan-introductions.ts";
 import { adoptAllIdle, promoteForGoneAlphas } from "./plan-joining.ts";
 import { spreadBetas } from "./spread-betas.ts";
@@ -34,6 +34,7 @@ function findFault({ policy }: Observation, topology: Topology): Act | undefined
   const remedies = [
     promoteForGoneAlphas(topology),
     act("introducing nodes that do not know each other as they are", introduce(known)),
+    act("leading betas that copy nobody to their alphas", leadBack(topology)),
     forgetAllGhosts(topology),
     adoptAllIdle(topology, []),
     spreadBetas(topology),

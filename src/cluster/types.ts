@@ -20,6 +20,8 @@ export interface Answer {
   readonly syncing: boolean;
   /** Beta: this process was linked to its alpha, so its memory is as new as the alpha's was; not just its own disk's. */
   readonly hasFollowed: boolean;
+  /** Beta: it tries to copy an address that is nobody's, though it may know by now where its alpha is. */
+  readonly followsNobody?: boolean;
   readonly uptimeSeconds: number;
   /** Undefined where our user may not ask. */
   readonly nodeTimeoutMs: number | undefined;

@@ -1,6 +1,6 @@
 /**
- * What Sentinel leaves undone when the alpha changes or a beta is gone: the labels that say who the alpha is, and the memory of
- * addresses where nobody is any more.
+ * What Sentinel leaves undone when the alpha changes or a beta is gone: the labels that say who the alpha is, betas that it never
+ * heard of, and the memory of addresses where nobody is any more.
  *
  * Several do this at the same time, each by what it has seen. Whoever has changed a label looks again, until nothing was to be
  * changed: what was true a moment ago is never the last that is written.
@@ -11,8 +11,10 @@ import { messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { ConnectOptions } from "../redis/connection.ts";
 import { ReplyError } from "../redis/resp.ts";
+import { createActor } from "./act.ts";
 import { countLostWrites } from "./lost-writes.ts";
 import { createObserver, type Observer } from "./observe.ts";
+import { planStrays } from "./plan-strays.ts";
 import { planTidying } from "./plan-tidying.ts";
 import { findNewestAlpha } from "./read-sentinels.ts";
 import { findSentinels, type SentinelPlaces } from "./sentinels.ts";
@@ -56,6 +58,7 @@ export async function tend(options: TendOptions): Promise<Tended> {
   const { knowsWhoIsGone = false } = discovery;
   const endsAt = performance.now() + deadlineMs;
   const observer = createObserver(connect, set);
+  const actor = createActor(observer, set, log, () => performance.now());
   const forget = createForgetting(observer, set, log);
   const told = new Set<string>();
   let said = "";
@@ -87,6 +90,11 @@ export async function tend(options: TendOptions): Promise<Tended> {
     const who = `the alpha is ${alpha.name}`;
     if (marking !== "right")
       return { isDone: false, reason: who, pauseMs: marking === "failed" ? tryAgainMs : 0 };
+    const strays = planStrays(views, sentinels, alpha);
+    if (strays !== undefined) {
+      await actor.carryOut(strays.steps);
+      return { isDone: false, reason: strays.reason };
+    }
     const tidying = planTidying({ peers: views, sentinels, count, knowsWhoIsGone });
     if (tidying.kind === "done") return { isDone: true, reason: who };
     if (tidying.kind === "reset") {

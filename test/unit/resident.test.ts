@@ -48,6 +48,16 @@ describe("what has lasted is mended", () => {
   test("not what has just begun: tables differ for a moment in every failover", () => {
     expect(decide(strange, 1_000)).toMatchObject({ kind: "wait" });
   });
+  test("a beta that copies nobody, and knows where its alpha is, is told once more whose beta it is", () => {
+    const lost = { inSync: false, hasFollowed: false, followsNobody: true } as const;
+    const peers = all().map((peer) =>
+      peer.name === nameOf("d") ? answered("d", sixNodes, lost) : peer,
+    );
+    expect(did(decide(peers))).toEqual([`${nameOf("d")} replicate`]);
+    // Not to an address where nobody was seen to be the alpha (rule 10).
+    const unsure = peers.filter(({ name }) => name !== nameOf("a"));
+    expect(did(decide(unsure))).not.toContain(`${nameOf("d")} replicate`);
+  });
   test("a ghost is forgotten by all", () => {
     const ghost = [...sixNodes, { letter: "9", alpha: "a", flags: ["fail"], linkUp: false }];
     expect(did(decide(all(ghost)))).toEqual(

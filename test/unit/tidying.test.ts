@@ -1,6 +1,7 @@
 /** Which Sentinel should forget whom, and when none should. */
 import { describe, expect, test } from "vitest";
 import { hasStreamFrom } from "../../src/replication/lost-writes.ts";
+import { planStrays } from "../../src/replication/plan-strays.ts";
 import { planTidying as plan } from "../../src/replication/plan-tidying.ts";
 import type {
   Acquaintance,
@@ -8,6 +9,7 @@ import type {
   PeerView,
   RunningServer,
   SentinelView,
+  ServerPeer,
 } from "../../src/replication/types.ts";
 
 const at = (ordinal: number, port = 6379) => ({ host: `10.0.0.${ordinal}`, port });
@@ -185,4 +187,31 @@ test("an alpha that was cut off is asked for what it took only where it has all 
   expect(hasStreamFrom({ ...old, backlogFrom: 802 }, heir("one", 801))).toBe(false);
   expect(hasStreamFrom({ ...old, backlogFrom: 0 }, heir("one", 801))).toBe(false);
   expect(hasStreamFrom(old, heir("two", 801))).toBe(false);
+});
+
+describe("a beta that joined just before its alpha was lost", () => {
+  /** 1 was the alpha until now, 2 is; 4 copies 1. */
+  const since = (ordinal: number, more: Partial<Opinion> = {}) =>
+    sentinel(ordinal, { alpha: at(2), betas: [known(1), known(3)], ...more });
+  const everybody = [1, 2, 3].map((one) => since(one));
+  const lead = alpha(2, 3) as ServerPeer;
+  const stray = server(4);
+  const peers = [server(1, { alphaAt: at(2) }), lead, server(3, { alphaAt: at(2) }), stray];
+  const follow = { kind: "follow", at: stray, alpha: at(2) };
+
+  test("is led to the new one, since no Sentinel knows it", () => {
+    expect(planStrays(peers, everybody, lead)?.steps).toEqual([follow]);
+  });
+  test("is left to the Sentinels where one of them knows it", () => {
+    const betas = [known(1), known(3), known(4)];
+    expect(planStrays(peers, [since(1, { betas }), since(2), since(3)], lead)).toBeUndefined();
+  });
+  test("is waited with until the majority of the Sentinels names the new alpha", () => {
+    const most = [since(1), sentinel(2), silent(3)];
+    expect(planStrays(peers, most, lead)).toMatchObject({ steps: [] });
+  });
+  test("is none where it copies the alpha already", () => {
+    const led = server(4, { alphaAt: at(2) });
+    expect(planStrays([...peers.slice(0, 3), led], everybody, lead)).toBeUndefined();
+  });
 });
