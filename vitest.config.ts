@@ -18,11 +18,16 @@ const experiment = {
   test: { ...onKubernetes, name: "experiment", include: ["test/kubernetes/experiment.ts"] },
 };
 
+const scale = {
+  test: { ...onKubernetes, name: "scale", include: ["test/kubernetes/scale.ts"] },
+};
+
 export default defineConfig({
   test: {
     projects: [
       ...(process.env.REKINDLE_BENCH_KUBERNETES === "yes" ? [benchOnKubernetes] : []),
       ...(process.env.REKINDLE_EXPERIMENT === "yes" ? [experiment] : []),
+      ...(process.env.REKINDLE_SCALE === "yes" ? [scale] : []),
       {
         test: {
           name: "unit",

@@ -51,7 +51,9 @@ for (const [name, entry] of Object.entries(assets))
   });
 await build({
   ...common,
-  entryPoints: { index: "src/index.ts", testing: "src/local/index.ts" },
+  entryPoints: { index: "src/index.ts", testing: "src/testing/index.ts" },
+  // Many who test against it have no newer Node.
+  target: "node20",
   outdir: "dist",
   format: "esm",
   packages: "external",

@@ -50,15 +50,15 @@ export function createActor(observer: Observer, log: Log, now: () => number): Ac
       const meetings = steps.filter((step) => step.kind === "meet").length;
       const due = steps.filter((step) => isDue(step, meetings));
       const impostors = await findImpostors(observer, due);
-      const byNode = Map.groupBy(
-        due.filter(
-          (step) => step.kind !== "meet" || !step.whom.seen || !impostors.has(step.whom.seen.id),
-        ),
-        (step) => step.at,
+      const verified = due.filter(
+        (step) => step.kind !== "meet" || !step.whom.seen || !impostors.has(step.whom.seen.id),
       );
       for (const name of impostors.values())
         log.warn("action", `not met: ${name} is no longer the node that answered there`);
-      await Promise.all([...byNode].map(([at, own]) => sendSteps(observer, at, own, log)));
+      // Not Map.groupBy: as a part of the library this runs on Node 20, too.
+      const nodes = [...new Set(verified.map((step) => step.at))];
+      const stepsOf = (node: Member) => verified.filter((step) => step.at === node);
+      await Promise.all(nodes.map((node) => sendSteps(observer, node, stepsOf(node), log)));
     },
   };
 }

@@ -118,10 +118,9 @@ export async function decideDestiny(options: BootOptions): Promise<Destiny> {
       const self = { ...readSelf(peers, files, log), restored: slotsOf(restorer?.ready) };
       isBlank = self.table === undefined && self.data === "none" && !self.unreadSnapshot;
       if (restorer && room === undefined)
-        room = await openWaitingRoom(self.address, connect, () => ({
-          isBlank,
-          restores: slotsOf(restorer.wanted),
-        }));
+        room = await openWaitingRoom(self.address, connect, {
+          tell: () => ({ isBlank, restores: slotsOf(restorer.wanted) }),
+        });
       const views = await observer.look(peers.others);
       if (watcher.observed(sightsOf(views))) changedAt = now();
       const decision = plan({

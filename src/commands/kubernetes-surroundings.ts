@@ -106,6 +106,7 @@ export function inKubernetes(
     },
     markAlpha,
     endsAt: () => Date.parse(discovery.pod()?.metadata.deletionTimestamp ?? "") || undefined,
+    knowSelf: discovery.findPod,
     async tellRefusal(thrown) {
       await discovery.findPod();
       tell("Refused", explain(thrown), true);

@@ -69,6 +69,7 @@ export async function openReload(
 ): Promise<OpenReload> {
   const folder = resolve(settings.dir);
   const own = () => readOwnConfiguration(folder);
+  await surroundings?.knowSelf();
   const only = isAtWork ? await beOnlyOne(portOf(own, settings.port)) : undefined;
   // Of one that was killed.
   if (only)

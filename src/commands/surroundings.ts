@@ -62,6 +62,8 @@ export interface Surroundings {
   readonly markAlpha: MarkAlpha;
   /** When Kubernetes will kill this pod, in milliseconds since 1970; undefined while it is not to end. */
   endsAt(): number | undefined;
+  /** For who has Events to tell before anybody looks for peers: they are about the own pod, which has to be known. */
+  knowSelf(): Promise<unknown>;
   /** The Event that says why this process ends, also where nothing was asked of Kubernetes before. */
   tellRefusal(thrown: RekindleError): Promise<void>;
   /** Waits a moment for Events that are under way, and lets go of everything. */
@@ -90,6 +92,7 @@ export async function findSurroundings(
     onSelf() {},
     markAlpha: () => Promise.resolve("right"),
     endsAt: () => undefined,
+    knowSelf: () => Promise.resolve(),
     tellRefusal: () => Promise.resolve(),
     close: () => Promise.resolve(),
   };

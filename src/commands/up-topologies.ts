@@ -44,7 +44,7 @@ export const showCluster = ({
   },
   render: renderStatus,
   sentinels: () => [],
-  describe: ({ seeds, nodes }) => ({ seeds, nodes }),
+  describe: ({ seeds, nodes, natMap = {} }) => ({ seeds, nodes, natMap }),
   exercise: runClusterExercise,
 });
 
@@ -66,6 +66,7 @@ export const showSet = ({
     seeds: clientOptions.sentinels,
     nodes,
     sentinels,
+    natMap: clientOptions.natMap ?? {},
   }),
   hint({ clientOptions: { sentinels, name } }) {
     const places = sentinels.map(({ host, port }) => `${host}:${port}`).join(",");

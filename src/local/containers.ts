@@ -16,6 +16,7 @@ import { busPortDistance } from "../address.ts";
 import { messageOf, RekindleError } from "../errors.ts";
 import type { Backend, LocalNode, NatMap } from "./local-servers.ts";
 import { type Member, pick } from "./members.ts";
+import { unless } from "./unless.ts";
 
 const label = "rekindle.cluster";
 
@@ -217,11 +218,3 @@ function listContainers(
 ) {
   return container.dockerode.listContainers({ all, filters: { label: [`${label}=${name}`] } });
 }
-
-/** Docker's answer where what was asked for is so already. */
-const unless =
-  (...codes: readonly number[]) =>
-  (thrown: unknown): void => {
-    const status = (thrown as { statusCode?: number }).statusCode;
-    if (status === undefined || !codes.includes(status)) throw thrown;
-  };

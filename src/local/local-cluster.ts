@@ -5,7 +5,7 @@ import { checkCounts } from "../cluster/settings.ts";
 import type { Credentials } from "../redis/connection.ts";
 import { describeStatus, type Status } from "../status/describe-status.ts";
 import { createStatusReader } from "../status/read-status.ts";
-import { controlsOf, type LocalServers, type NatMap } from "./local-servers.ts";
+import { controlsOf, type LocalServers, type NatMap, reachable } from "./local-servers.ts";
 import { type LocalOptions, startBackend } from "./start.ts";
 
 export interface LocalClusterOptions extends LocalOptions {
@@ -19,9 +19,9 @@ export interface LocalClusterOptions extends LocalOptions {
 
 export interface LocalCluster extends LocalServers<Status> {
   readonly credentials: Credentials;
-  /** For ioredis' `Cluster`, where nodes announce addresses that this machine does not reach. */
+  /** For clients, where nodes announce addresses that this machine does not reach. */
   readonly natMap: NatMap | undefined;
-  /** Hosts and ports as ioredis' `Cluster` takes them. */
+  /** Where this machine reaches the nodes. */
   readonly seeds: readonly { readonly host: string; readonly port: number }[];
 }
 
@@ -59,7 +59,7 @@ export async function startLocalCluster(options: LocalClusterOptions = {}): Prom
       return backend.natMap?.();
     },
     get seeds() {
-      return backend.list("nodes").map(({ address: { ip, port } }) => ({ host: ip, port }));
+      return reachable(backend, "nodes");
     },
   };
 }

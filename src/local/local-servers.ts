@@ -3,7 +3,7 @@
  * offers of that.
  */
 import pRetry, { AbortError } from "p-retry";
-import type { Address } from "../address.ts";
+import { type Address, formatAddress } from "../address.ts";
 import { RekindleError } from "../errors.ts";
 import type { Shown, Status } from "../status/describe-status.ts";
 import type { Kind } from "./members.ts";
@@ -52,6 +52,18 @@ export interface LocalServers<S> extends AsyncDisposable {
   killNode(name: string): Promise<void>;
   stopNode(name: string): Promise<void>;
   end(): Promise<void>;
+}
+
+/** Where this machine reaches them, with an engine elsewhere or in a machine of its own, too. */
+export function reachable(
+  backend: Backend,
+  kind: Kind,
+): readonly { readonly host: string; readonly port: number }[] {
+  const natMap = backend.natMap?.() ?? {};
+  return backend.list(kind).map(({ address }) => {
+    const { ip, port } = address;
+    return natMap[formatAddress(address)] ?? { host: ip, port };
+  });
 }
 
 /** @param reader closed with the servers; `what` they are, in words. */

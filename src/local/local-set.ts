@@ -4,7 +4,13 @@
 import { RekindleError } from "../errors.ts";
 import { describeSet, type SetStatus } from "../status/describe-set.ts";
 import { createSetReader } from "../status/read-set.ts";
-import { controlsOf, type LocalNode, type LocalServers, type NatMap } from "./local-servers.ts";
+import {
+  controlsOf,
+  type LocalNode,
+  type LocalServers,
+  type NatMap,
+  reachable,
+} from "./local-servers.ts";
 import { localSetName } from "./members.ts";
 import { type LocalOptions, startBackend } from "./start.ts";
 
@@ -71,9 +77,8 @@ export async function startLocalSet(options: LocalSetOptions = {}): Promise<Loca
     },
     get clientOptions() {
       const natMap = backend.natMap?.();
-      const places = backend.list("sentinels").map(({ address }) => address);
       return {
-        sentinels: places.map(({ ip, port }) => ({ host: ip, port })),
+        sentinels: [...reachable(backend, "sentinels")],
         name: localSetName,
         ...(natMap && { natMap }),
       };

@@ -25,7 +25,7 @@ export async function findPorts(
         { hint: "begin elsewhere with --port" },
       );
     }
-    const taken = await firstTaken([port, port + busPortDistance]);
+    const taken = await findTaken([port, port + busPortDistance]);
     if (taken === undefined) found.push(port);
     else if (exact) {
       throw new RekindleError("configuration", `port ${taken} is in use by another process`, {
@@ -36,7 +36,8 @@ export async function findPorts(
   return found;
 }
 
-async function firstTaken(ports: readonly number[]): Promise<number | undefined> {
+/** The first of them that somebody listens at. */
+export async function findTaken(ports: readonly number[]): Promise<number | undefined> {
   for (const port of ports) if (!(await canListen(port))) return port;
   return undefined;
 }

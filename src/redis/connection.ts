@@ -122,7 +122,8 @@ const networkCodes = [
   "EADDRNOTAVAIL",
   "EHOSTDOWN",
 ];
-const isNetworkCode = (code: string | undefined): boolean =>
+/** Nobody was there to answer. */
+export const isNetworkCode = (code: string | undefined): boolean =>
   code !== undefined && networkCodes.includes(code);
 
 interface Waiting {

@@ -15,16 +15,22 @@ export interface WaitingRoom {
   close(): Promise<void>;
 }
 
-/** @param tell what is answered, at each question anew. */
+/** What is answered, at each question anew. */
+export interface Answers {
+  tell(): object;
+  /** For an alpha that must not lead: its betas. Sentinels take it for down then, and hear of these. Else undefined. */
+  heirs?(): readonly { readonly host: string; readonly port: number }[] | undefined;
+}
+
 export async function openWaitingRoom(
   address: Address,
   access: { readonly credentials: Credentials; readonly tls: TlsFiles | undefined },
-  tell: () => object,
+  answers: Answers,
 ): Promise<WaitingRoom> {
   const sockets = new Set<Socket>();
   const serve = (socket: Socket): void => {
     socket.on("error", () => {}); // Whoever asked is gone.
-    converse(socket, access.credentials, tell);
+    converse(socket, access.credentials, answers);
   };
   const server = await createListener(access.tls, serve);
   // Those too that are still shaking hands: closing would wait for them.
@@ -57,7 +63,7 @@ async function createListener(
 /** A question is short; whoever sends more at once asks for something else. */
 const longestQuestion = 4_096;
 
-function converse(socket: Socket, credentials: Credentials, tell: () => object): void {
+function converse(socket: Socket, credentials: Credentials, answers: Answers): void {
   let isIn = credentials.password === undefined;
   const reader = createReplyReader();
   socket.on("data", (bytes: Buffer) => {
@@ -78,12 +84,25 @@ function converse(socket: Socket, credentials: Credentials, tell: () => object):
       return isIn ? "+OK\r\n" : "-WRONGPASS invalid username-password pair\r\n";
     }
     if (!isIn) return "-NOAUTH Authentication required.\r\n";
-    if (words.join(" ") !== question.join(" "))
-      return "-LOADING Rekindle decides what this node must be\r\n";
-    const text = JSON.stringify(tell());
-    return `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
+    if (words.join(" ") === question.join(" ")) return bulk(JSON.stringify(answers.tell()));
+    const heirs = answers.heirs?.();
+    // To Sentinels an answer of LOADING is a sign of life, as is MASTERDOWN (`sentinelPingReplyCallback`).
+    if (heirs && name.toUpperCase() === "PING") return "-ERR Rekindle waits for another alpha\r\n";
+    if (heirs && name.toUpperCase() === "INFO") return bulk(tellBetas(heirs));
+    return "-LOADING Rekindle decides what this node must be\r\n";
   }
 }
+
+const bulk = (text: string): string => `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
+
+/** What a Sentinel reads of an alpha's INFO (`sentinelRefreshInstanceInfo`). */
+const tellBetas = (betas: readonly { readonly host: string; readonly port: number }[]): string =>
+  [
+    "# Replication",
+    "role:master",
+    ...betas.map(({ host, port }, index) => `slave${index}:ip=${host},port=${port},state=online`),
+    "",
+  ].join("\r\n");
 
 function isPassword(given: readonly string[], { user, password }: Credentials): boolean {
   const said = Buffer.from(given.at(-1) ?? "");

@@ -2,12 +2,13 @@
  * What the other nodes of the set have of the new configuration already.
  */
 import type { Address } from "../address.ts";
-import { messageOf } from "../errors.ts";
+import { codeOf, messageOf } from "../errors.ts";
 import {
   type Connection,
   type Credentials,
   connect,
   DeniedError,
+  isNetworkCode,
   type TlsFiles,
 } from "../redis/connection.ts";
 import { type Facts, readFacts } from "./facts.ts";
@@ -16,6 +17,8 @@ export interface NodeSeen {
   readonly name: string;
   /** Why it does not answer; undefined: it does. */
   readonly silent: string | undefined;
+  /** Somebody is there, and does not let us in. */
+  readonly isClosed: boolean;
   readonly facts: Facts;
 }
 
@@ -52,9 +55,11 @@ export const askNodes = <
   Promise.all(
     nodes.map(async (node) => {
       try {
-        return { ...node, silent: undefined, facts: await askNode(node.address, access) };
+        const facts = await askNode(node.address, access);
+        return { ...node, silent: undefined, isClosed: false, facts };
       } catch (thrown) {
-        return { ...node, silent: messageOf(thrown), facts: new Map() };
+        const isClosed = node.address !== undefined && !isNetworkCode(codeOf(thrown));
+        return { ...node, silent: messageOf(thrown), isClosed, facts: new Map() };
       }
     }),
   );

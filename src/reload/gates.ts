@@ -1,5 +1,5 @@
 /**
- * How far a new password has come among the nodes. Pure.
+ * How far a new password, or a new certificate's authority, has come among the nodes. Pure.
  */
 import type { NodeSeen } from "./ask-nodes.ts";
 import { userKey } from "./names.ts";
@@ -41,6 +41,16 @@ export function whyStillInUse(
     )
   );
 }
+
+/** Why not every node that is there takes the new certificate, and has one that the new authorities have signed. */
+export function whyNotTrusted(nodes: readonly NodeSeen[]): string | undefined {
+  const closed = nodes.find(({ isClosed }) => isClosed);
+  return closed && `${closed.name}: ${closed.silent}; ${twoSteps}`;
+}
+
+/** Else who has not seen the change yet, and who has, would not let each other in. */
+export const twoSteps =
+  "where the authority is another one, give all nodes a file with the old and the new one first, then the certificates";
 
 function firstOf(
   nodes: readonly NodeSeen[],

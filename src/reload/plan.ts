@@ -2,7 +2,7 @@
  * What is to be done about the differences between the running server and the file. Pure.
  */
 import { type Difference, describeDifference } from "./compare.ts";
-import { onlyAtStart, userPrefix } from "./names.ts";
+import { onlyAtStart, tlsFiles, userPrefix } from "./names.ts";
 import { planUser } from "./plan-users.ts";
 
 export interface Situation {
@@ -15,6 +15,8 @@ export interface Situation {
   readonly notAccepted: string | undefined;
   /** Why an old password may still be in use somewhere; undefined where it is not. */
   readonly stillInUse: string | undefined;
+  /** Why a node and the new certificate would not fit each other; undefined where all do. */
+  readonly notTrusted: string | undefined;
 }
 
 export interface UserChange {
@@ -67,9 +69,13 @@ const isForRestart = (
   onlyAtStart.has(name) || lasting.has(name) || wanted === undefined || running === undefined;
 
 /** Passwords change last: not before the others take the new one, and not as long as one of them uses the old. */
-function gateOf(name: string, { notAccepted, stillInUse }: Situation): string | undefined {
+function gateOf(
+  name: string,
+  { notAccepted, stillInUse, notTrusted }: Situation,
+): string | undefined {
   if (name === "masterauth") return notAccepted;
   if (name === "requirepass") return stillInUse;
+  if (name === tlsFiles) return notTrusted;
   return undefined;
 }
 

@@ -4,10 +4,10 @@
 import { existsSync } from "node:fs";
 import type { Address } from "../address.ts";
 import { ownAddress } from "../cluster/drain.ts";
-import { isRekindleError, messageOf, RekindleError } from "../errors.ts";
+import { codeOf, isRekindleError, messageOf, RekindleError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { forbidden } from "../redis/configuration.ts";
-import type { Connection, Credentials } from "../redis/connection.ts";
+import { type Connection, type Credentials, isNetworkCode } from "../redis/connection.ts";
 import { readTlsAt } from "../redis/secrets.ts";
 import type { Server } from "../redis/server.ts";
 import { applySettings, applyUsers, type SettingChange } from "./apply.ts";
@@ -16,6 +16,7 @@ import { type Access, enter } from "./ask-nodes.ts";
 import { compare, type Difference } from "./compare.ts";
 import { type Facts, readFacts } from "./facts.ts";
 import { findGates } from "./find-gates.ts";
+import { twoSteps } from "./gates.ts";
 import { openJudge, readTlsFacts, type Verdict } from "./judge.ts";
 import type { Memory } from "./memory.ts";
 import { onlyAtStart, tlsFiles, userKey, userPrefix } from "./names.ts";
@@ -225,7 +226,9 @@ async function enterOwn(address: Address, access: Access): Promise<Connection> {
     return await enter(address, access);
   } catch (cause) {
     if (isRekindleError(cause)) throw cause;
+    const isAboutTls = access.tls !== undefined && !isNetworkCode(codeOf(cause));
     throw new RekindleError("tryAgain", `the own server does not answer: ${messageOf(cause)}`, {
+      ...(isAboutTls && { hint: twoSteps }),
       cause,
     });
   }

@@ -15,6 +15,8 @@ export interface Change {
   readonly seenAt: number;
   /** An earlier change is so little ago that a next one is to be expected. */
   readonly isOneOfMany: boolean;
+  /** What was there when the first look was taken: nothing has changed yet. */
+  readonly isFirst: boolean;
 }
 
 /** Whoever has changed the files twice within this time will do so again. */
@@ -24,8 +26,10 @@ const windowMs = 3_000;
 export function nextChange(last: Change | undefined, fingerprint: string, now: number): Change {
   const sinceMs = last === undefined ? Number.POSITIVE_INFINITY : now - last.seenAt;
   const isPart = sinceMs < plainMs;
-  const isOneOfMany = isPart ? last?.isOneOfMany === true : sinceMs < windowMs;
-  return { fingerprint, seenAt: now, isOneOfMany };
+  const isOneOfMany = isPart
+    ? last?.isOneOfMany === true
+    : last?.isFirst === false && sinceMs < windowMs;
+  return { fingerprint, seenAt: now, isOneOfMany, isFirst: last === undefined };
 }
 
 /** When the change is complete, if nothing changes until then. */

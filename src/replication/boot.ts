@@ -64,6 +64,7 @@ export async function decideRole(options: BootOptions): Promise<Destiny> {
   const toldDisks = new Map<string, DiskFacts>();
   let changedAt = startedAt;
   let claims = false;
+  let heirs: readonly HostPort[] | undefined;
   let room: WaitingRoom | undefined;
 
   async function lookAround(peers: Peers, address: Address): Promise<Plan> {
@@ -139,9 +140,10 @@ export async function decideRole(options: BootOptions): Promise<Destiny> {
       if (room === undefined) {
         await options.onSelf(address);
         const tell = (): Told => ({ hostname, announcedAs, disk, claims });
-        room = await openWaitingRoom(address, connect, tell);
+        room = await openWaitingRoom(address, connect, { tell, heirs: () => heirs });
       }
       const decision = await lookAround(peers, address);
+      heirs = "abdicatesTo" in decision ? decision.abdicatesTo : undefined;
       watcher.decided(decision);
       const destiny = await follow(decision, peers.self);
       if (destiny !== undefined) return destiny;

@@ -14,4 +14,4 @@ export const becomeAlpha = (
   report,
 });
 
-export const wait = (reason: string): Plan => ({ kind: "wait", reason });
+export const wait = (reason: string): Extract<Plan, { kind: "wait" }> => ({ kind: "wait", reason });

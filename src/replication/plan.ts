@@ -8,14 +8,7 @@ import { compareNames } from "../address.ts";
 import { electNewest, isOlder } from "./elect-newest.ts";
 import { becomeAlpha, wait } from "./outcomes.ts";
 import { endpointOf, findNamed, isAt, type Named } from "./read-sentinels.ts";
-import {
-  isServer,
-  type Observation,
-  type PeerView,
-  type Plan,
-  type SentinelView,
-  type ServerPeer,
-} from "./types.ts";
+import { isServer, type Observation, type PeerView, type Plan, type ServerPeer } from "./types.ts";
 
 export function plan(observation: Observation): Plan {
   const refusal = refuseWhenDenied(observation);
@@ -44,47 +37,57 @@ function refuseWhenDenied({ peers }: Observation): Plan | undefined {
 }
 
 /** The Sentinels name this node, which is about to start: it was the alpha, and was away for less than they wait. */
-function leadAgain(
-  observation: Observation,
-  servers: readonly ServerPeer[],
-  { flags, sentinels, areContent }: Named,
-): Plan {
+function leadAgain(observation: Observation, servers: readonly ServerPeer[], named: Named): Plan {
   const { self, policy, unchangedMs } = observation;
-  if (flags.some((flag) => flag === "o_down" || flag === "failover_in_progress"))
-    return wait("the Sentinels are electing another alpha");
+  const { flags } = named;
   // It was promoted a moment ago, and they are about to name it; or it was by hand, and they never will.
   const rival = bestAlpha(servers.filter(hasData));
+  // The server writes to the append-only file before it answers; anything else is older than what a beta has in memory.
+  if (self.disk.kind !== "aof" && rival === undefined && bestBeta(servers) !== undefined)
+    return abdicate(self, servers, named);
+  if (isElecting(flags)) return wait("the Sentinels are electing another alpha");
+  // It answers them as it waits. Leading at once it would take writes, until the one whom they promote is named to it: ten seconds.
+  const mayElect = flags.includes("s_down") || !named.areContent;
+  if (mayElect && unchangedMs < policy.peerWaitMs)
+    return wait("the Sentinels may be about to elect another alpha");
   if (rival && unchangedMs < policy.peerWaitMs)
     return wait(`${rival.name} is an alpha too; the Sentinels decide`);
   if (rival && self.disk.kind !== "aof") return becomeBeta(observation, rival);
-  const heir = bestBeta(servers);
-  const sentinel = whoKnows(heir, sentinels);
-  // The server writes to the append-only file before it answers; anything else is older than what a beta has in memory.
-  if (self.disk.kind !== "aof" && heir !== undefined && sentinel !== undefined) {
-    // Asked for while they begin one themselves, it would be a second, on top of the first.
-    if (!areContent) return wait("the Sentinels may be about to elect another alpha");
-    return {
-      kind: "act",
-      reason: `having the Sentinels promote a beta: ${heir.name} has newer data than this alpha's disk`,
-      steps: [{ kind: "fail-over", at: sentinel }],
-      report: "Promoted",
-    };
-  }
-  // Who missed it may have begun an election a moment ago: a failover goes on though the alpha is back, and what it took until it is
-  // made a beta would be lost. This node answers them already, so that the doubt is over in a second, or there is another alpha.
-  if (!areContent && unchangedMs < policy.peerWaitMs)
-    return wait("the Sentinels may be about to elect another alpha");
   return becomeAlpha("the Sentinels name this node as the alpha", "Returned");
 }
 
-/** Of the Sentinels one that has heard of that beta: the others would have nobody to promote, or somebody else. */
-function whoKnows(
-  heir: ServerPeer | undefined,
-  sentinels: readonly SentinelView[],
-): SentinelView | undefined {
-  const isKnown = ({ seen }: SentinelView) =>
-    heir !== undefined && seen.state === "knows" && seen.betas.some((one) => isAt(heir, one));
-  return sentinels.find(isKnown) ?? sentinels[0];
+const isElecting = (flags: readonly string[]): boolean =>
+  flags.some((flag) => flag === "o_down" || flag === "failover_in_progress");
+
+/**
+ * A Sentinel promotes only a beta that it knows, and whose link to the alpha is down for not much longer than it calls the alpha down.
+ * Betas that joined just before the alpha was lost it has not heard of, and only the alpha can tell it of them.
+ */
+function abdicate(
+  self: Observation["self"],
+  servers: readonly ServerPeer[],
+  { flags, sentinels, areContent }: Named,
+): Plan {
+  const heirs = servers.filter(
+    (one) => hasData(one) && one.seen.alphaAt !== undefined && isAt(self, one.seen.alphaAt),
+  );
+  const abdicatesTo = heirs.map(endpointOf);
+  const heir = bestBeta(servers);
+  if (isElecting(flags))
+    return { ...wait("the Sentinels are electing another alpha"), abdicatesTo };
+  // Asked for while they begin one themselves, it would be a second, on top of the first.
+  if (!areContent || heir === undefined)
+    return { ...wait("the Sentinels may be about to elect another alpha"), abdicatesTo };
+  const knowing = sentinels.find(
+    ({ seen }) => seen.state === "knows" && seen.betas.some((beta) => isAt(heir, beta)),
+  );
+  return {
+    kind: "act",
+    reason: `having the Sentinels promote a beta: ${heir.name} has newer data than this alpha's disk`,
+    steps: [knowing ?? sentinels[0]].flatMap((at) => (at ? [{ kind: "fail-over", at }] : [])),
+    report: "Promoted",
+    abdicatesTo,
+  };
 }
 
 function followNamed(

@@ -168,14 +168,22 @@ export type Step =
 
 export type Report = "Founded" | "Restored" | "Returned" | "Joined" | "Promoted";
 
+/**
+ * The betas that have newer data than this node, which the Sentinels name as the alpha: they are to hear of them from it, and to take
+ * it for down until they have promoted one.
+ */
+export interface Abdication {
+  readonly abdicatesTo?: readonly HostPort[];
+}
+
 export type Plan =
-  | { readonly kind: "wait"; readonly reason: string }
-  | {
+  | ({ readonly kind: "wait"; readonly reason: string } & Abdication)
+  | ({
       readonly kind: "act";
       readonly reason: string;
       readonly steps: readonly Step[];
       readonly report?: Report;
-    }
+    } & Abdication)
   /** Tell the others that this node is about to become the alpha, and look again. */
   | { readonly kind: "claim"; readonly reason: string }
   | { readonly kind: "yield"; readonly reason: string }

@@ -117,7 +117,17 @@ export async function writeRdb(
           counts,
         );
   await using file = await open(path, "w", 0o600);
-  for await (const chunk of sweeping(content)) await writeAll(file, chunk);
+  let writing = Promise.resolve();
+  try {
+    // The next chunk is read and checked while this one is written.
+    for await (const chunk of sweeping(content)) {
+      await writing;
+      writing = writeAll(file, chunk);
+      writing.catch(() => {}); // Thrown where it is awaited.
+    }
+  } finally {
+    await writing;
+  }
   await file.sync();
   return counts;
 }

@@ -9,7 +9,7 @@ import type { File } from "@google-cloud/storage";
 import { RekindleError } from "../errors.ts";
 import { Answered } from "./gcs-errors.ts";
 import type { Persist } from "./link.ts";
-import { cutIntoParts, type Part, sendParts } from "./parts.ts";
+import { type Part, sendParts } from "./parts.ts";
 import { put } from "./put.ts";
 
 interface Session {
@@ -39,7 +39,8 @@ export async function uploadToGcs(
   let bytes = 0;
   let session: Session | undefined;
   let stored: Stored | undefined;
-  await sendParts(cutIntoParts(content), async (part) => {
+  // One after the other, as Google wants them.
+  await sendParts(content, 1, async (part) => {
     md5.update(part.bytes);
     bytes += part.bytes.length;
     session ??= await persist(async () => {

@@ -23,11 +23,13 @@ export interface Effort {
  * Carries out a request on a file until it is done.
  *
  * @param bytes that it has the store move.
- * @throws RekindleError where that does not come about.
+ * @param stop ends it, beside what ends the whole file.
+ * @throws RekindleError where that does not come about, the signal's reason where that is aborted.
  */
 export type Persist = <T>(
   request: (signal: AbortSignal) => Promise<T>,
   bytes?: number,
+  stop?: AbortSignal,
 ) => Promise<T>;
 
 export interface Link {

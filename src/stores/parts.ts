@@ -1,7 +1,7 @@
 /**
  * Cuts a stream into the parts in which it is uploaded.
  *
- * Two of them are in memory: one on its way, kept to be sent again, and the next one, being filled. That bounds their size, and so,
+ * Few of them are in memory: those on their way, kept to be sent again, and the next one, being filled. That bounds their size, and so,
  * a store taking 10,000, the size of a file.
  */
 
@@ -9,13 +9,13 @@ const MiB = 1024 * 1024;
 const partsMax = 10_000;
 
 /** Small ones at first, since most files are; a multiple of 256 KiB, which Google demands. */
-export const partBytes = (index: number): number => (index < 1_000 ? 8 * MiB : 24 * MiB);
+export const partBytes = (index: number): number => (index < 1_000 ? 8 * MiB : 16 * MiB);
 
-/** Of one file: 218 GiB. */
+/** Of one file: 148 GiB. */
 export const fileBytesMax = 1_000 * partBytes(0) + (partsMax - 1_000) * partBytes(partsMax);
 
 export interface Part {
-  /** Valid until the part after the next is asked for. */
+  /** Valid until as many further parts were asked for as there are buffers. */
   readonly bytes: Buffer;
   /** In the file. */
   readonly offset: number;
@@ -23,14 +23,18 @@ export interface Part {
   readonly isLast: boolean;
 }
 
-/** @param sizeOf how long each but the last is, by its index. */
+/**
+ * @param sizeOf how long each but the last is, by its index.
+ * @param buffers how many parts are in memory at most.
+ */
 export async function* cutIntoParts(
   content: AsyncIterable<Uint8Array>,
   sizeOf: (index: number) => number = partBytes,
+  buffers = 2,
 ): AsyncGenerator<Part, void> {
-  const buffers: [Buffer, Buffer] = [Buffer.alloc(0), Buffer.alloc(0)];
+  const ring = Array.from({ length: buffers }, (): Buffer => Buffer.alloc(0));
   let [index, offset, filled] = [0, 0, 0];
-  const current = (): Buffer => buffers[index % 2 === 0 ? 0 : 1];
+  const current = (): Buffer => ring[index % buffers] as Buffer;
   for await (const chunk of content) {
     for (let taken = 0; taken < chunk.length; ) {
       const size = sizeOf(index);
@@ -43,7 +47,7 @@ export async function* cutIntoParts(
         continue;
       }
       const piece = chunk.subarray(taken, taken + size - filled);
-      buffers[index % 2 === 0 ? 0 : 1] = withRoom(current(), filled, filled + piece.length, size);
+      ring[index % buffers] = withRoom(current(), filled, filled + piece.length, size);
       current().set(piece, filled);
       filled += piece.length;
       taken += piece.length;
@@ -62,20 +66,42 @@ function withRoom(buffer: Buffer, filled: number, needed: number, most: number):
   return larger;
 }
 
-/** Uploads each part while the next one is read. */
+/**
+ * Uploads parts while the next one is read.
+ *
+ * @param atOnce how many are on their way at most; the last one goes when all others have arrived.
+ * @param send its signal aborts where another part failed.
+ * @throws what the first that failed threw.
+ */
 export async function sendParts(
-  parts: AsyncGenerator<Part, void>,
-  send: (part: Part, index: number) => Promise<void>,
+  content: AsyncIterable<Uint8Array>,
+  atOnce: number,
+  send: (part: Part, index: number, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
+  const parts = cutIntoParts(content, partBytes, atOnce + 1);
+  const onTheirWay: Promise<void>[] = [];
+  const stop = new AbortController();
+  const failed = Promise.withResolvers<never>();
+  failed.promise.catch(() => {}); // Heard by whoever waits next.
   let next = parts.next();
   try {
     for (let index = 0; ; index++) {
-      const { value: part, done } = await next;
+      const { value: part, done } = await Promise.race([next, failed.promise]);
       if (done || part === undefined) return;
+      const isFull = onTheirWay.length === atOnce;
+      const needed = part.isLast ? onTheirWay : isFull ? [onTheirWay.shift()] : [];
+      await Promise.race([Promise.all(needed), failed.promise]);
       next = parts.next();
-      next.catch(() => {}); // Thrown where it is awaited, unless this part's error comes first.
-      await send(part, index);
+      next.catch(() => {}); // Thrown where it is awaited, unless a part's error comes first.
+      const sending = send(part, index, stop.signal);
+      sending.catch(failed.reject);
+      if (part.isLast) await sending;
+      onTheirWay.push(sending);
     }
+  } catch (thrown) {
+    stop.abort(thrown);
+    await Promise.allSettled(onTheirWay);
+    throw thrown;
   } finally {
     // What the content holds is let go, also where it does not end by itself.
     void parts.return().catch(() => {});

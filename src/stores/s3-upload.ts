@@ -22,7 +22,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { RekindleError } from "../errors.ts";
 import type { Persist } from "./link.ts";
-import { cutIntoParts, fileBytesMax, type Part, sendParts } from "./parts.ts";
+import { fileBytesMax, type Part, sendParts } from "./parts.ts";
 
 export type Target = Pick<
   PutObjectCommandInput,
@@ -33,6 +33,9 @@ export type Target = Pick<
 class Damaged extends Error {
   override readonly name = "BadDigest";
 }
+
+/** One is taken in by the store while the next one is on its way to it; a third would only cost memory. */
+const partsAtOnce = 2;
 
 /** Putting many parts together may take a store minutes: as long as moving so much. */
 const completedAsBytes = 32 * 1024 * 1024;
@@ -45,9 +48,9 @@ export async function upload(
 ): Promise<void> {
   const many = createMultipart(client, target, persist);
   try {
-    await sendParts(cutIntoParts(content), async (part, index) => {
+    await sendParts(content, partsAtOnce, async (part, index, stop) => {
       if (part.isLast && index === 0) await putWhole(client, target, part, persist);
-      else await many.send(part, index + 1);
+      else await many.send(part, index, stop);
     });
   } catch (thrown) {
     await many.abort();
@@ -70,10 +73,17 @@ function createMultipart(client: S3Client, target: Target, persist: Persist) {
   const { Bucket, Key } = target;
   const parts: CompletedPart[] = [];
   const md5s: Buffer[] = [];
-  let UploadId: string | undefined;
+  let begun: Promise<string | undefined> | undefined;
   let allMd5 = true;
 
+  const begin = (): Promise<string | undefined> =>
+    persist(async (abortSignal) => {
+      const create = new CreateMultipartUploadCommand(target);
+      return (await client.send(create, { abortSignal })).UploadId;
+    });
+
   async function complete(bytes: number): Promise<void> {
+    const UploadId = await begun;
     const upload = { Bucket, Key, UploadId, MultipartUpload: { Parts: parts } };
     await persist(async (abortSignal) => {
       try {
@@ -97,27 +107,32 @@ function createMultipart(client: S3Client, target: Target, persist: Persist) {
     }
   }
   return {
-    async send({ bytes, offset, isLast }: Part, PartNumber: number): Promise<void> {
+    async send(part: Part, index: number, stop: AbortSignal): Promise<void> {
+      const { bytes, offset, isLast } = part;
       if (offset + bytes.length > fileBytesMax) throw tooLarge(Key);
-      UploadId ??= await persist(async (abortSignal) => {
-        const create = new CreateMultipartUploadCommand(target);
-        return (await client.send(create, { abortSignal })).UploadId;
-      });
+      begun ??= begin();
+      const UploadId = await begun;
+      const PartNumber = index + 1;
       const md5 = createHash("md5").update(bytes).digest();
-      const ETag = await persist(async (abortSignal) => {
-        const ContentMD5 = md5.toString("base64");
-        const part = { Bucket, Key, UploadId, PartNumber, Body: bytes, ContentMD5 };
-        const answer = await client.send(new UploadPartCommand(part), { abortSignal });
-        if (isMd5(answer)) checkEtag(answer.ETag, md5.toString("hex"));
-        else allMd5 = false;
-        return answer.ETag;
-      }, bytes.length);
-      parts.push({ PartNumber, ETag });
-      md5s.push(md5);
+      const ETag = await persist(
+        async (abortSignal) => {
+          const ContentMD5 = md5.toString("base64");
+          const one = { Bucket, Key, UploadId, PartNumber, Body: bytes, ContentMD5 };
+          const answer = await client.send(new UploadPartCommand(one), { abortSignal });
+          if (isMd5(answer)) checkEtag(answer.ETag, md5.toString("hex"));
+          else allMd5 = false;
+          return answer.ETag;
+        },
+        bytes.length,
+        stop,
+      );
+      parts[index] = { PartNumber, ETag };
+      md5s[index] = md5;
       if (isLast) await complete(offset + bytes.length);
     },
     /** Best effort: what stays is a leftover. */
     async abort(): Promise<void> {
+      const UploadId = await begun?.catch(() => undefined);
       if (UploadId === undefined) return;
       await bestEffort(
         client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }), soon()),
@@ -155,6 +170,6 @@ async function checkSize(
 }
 
 const tooLarge = (name: string | undefined) =>
-  new RekindleError("configuration", `${name} is larger than 218 GiB`, {
+  new RekindleError("configuration", `${name} is larger than 148 GiB`, {
     hint: "spread the data over more alphas",
   });

@@ -59,9 +59,10 @@ export function createS3Store(place: BucketPlace, settings: Partial<StoreSetting
     url,
     async write(name, content, signal) {
       const target = { Bucket, Key: keyOf(name), ...how };
-      await upload(client, target, content, (request, bytes) =>
-        link.persist(request, name, { bytes, signal }),
-      );
+      await upload(client, target, content, (request, bytes, stop) => {
+        const signals = [signal, stop].filter((one) => one !== undefined);
+        return link.persist(request, name, { bytes, signal: AbortSignal.any(signals) });
+      });
     },
     read(name, signal) {
       const Key = keyOf(name);

@@ -23,6 +23,9 @@ memstore device bytes = 4294967296
 rgw frontends = beast port=80
 rgw thread pool size = 32
 rgw bucket quota ttl = 0
+# The memory of what was removed is needed again at once, not in two hours.
+rgw gc obj min wait = 1
+rgw gc processor period = 1
 END
 mkdir -p /var/lib/ceph/mon/ceph-a /var/lib/ceph/osd/ceph-0 /var/run/ceph
 ceph-authtool -C /etc/ceph/keyring --gen-key -n mon. --cap mon 'allow *'

@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { Cluster, Redis } from "ioredis";
 import { describe, expect, inject, onTestFinished, test } from "vitest";
-import { startLocalCluster, startLocalSet } from "../../src/local/index.ts";
+import { startLocalCluster } from "../../src/local/local-cluster.ts";
+import { startLocalSet } from "../../src/local/local-set.ts";
 import { openRoom } from "../redis/commands-under-test.ts";
 
 const [image = ""] = inject("images");
@@ -24,7 +25,12 @@ describe.skipIf(image === "")("a local cluster of containers", () => {
     const up = await room.run("up", ...where, "--detach", "--json");
     onTestFinished(async () => void (await room.run("down", "--name=test-detached")));
     expect(up.exitCode, up.stderr).toBe(0);
-    expect(JSON.parse(up.stdout)).toMatchObject({ name: "test-detached", state: "whole" });
+    const document = JSON.parse(up.stdout);
+    expect(document).toMatchObject({ name: "test-detached", state: "whole" });
+    expect(Object.values(document.natMap)).toEqual(expect.arrayContaining(document.seeds));
+    const client = new Cluster(document.seeds, { natMap: document.natMap });
+    onTestFinished(() => client.disconnect());
+    expect(await client.set("from", "outside")).toBe("OK");
     expect(leftOf("test-detached")).toHaveLength(7);
     const status = await room.run("status", "--name=test-detached");
     expect(status).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("● whole") });
@@ -50,6 +56,7 @@ describe.skipIf(image === "")("a local cluster of containers", () => {
     });
     await cluster.waitUntilWhole();
     const client = new Cluster([...cluster.seeds], { natMap: cluster.natMap });
+    client.on("error", () => {}); // The cluster ends before it.
     onTestFinished(() => client.disconnect());
     const keys = Array.from({ length: 30 }, (_, index) => `key:${index}`);
     await Promise.all(keys.map((key) => client.set(key, key)));
@@ -65,7 +72,10 @@ describe.skipIf(image === "")("a local set of containers", () => {
     const up = await room.run(...upSet, "--name=test-set", "--detach", "--json");
     onTestFinished(async () => void (await room.run("down", "--name=test-set")));
     expect(up.exitCode, up.stderr).toBe(0);
-    expect(JSON.parse(up.stdout)).toMatchObject({ name: "test-set", set: "mymaster" });
+    const { natMap, seeds, ...document } = JSON.parse(up.stdout);
+    expect(document).toMatchObject({ name: "test-set", set: "mymaster" });
+    expect(Object.values(natMap)).toHaveLength(6);
+    expect(Object.values(natMap)).toEqual(expect.arrayContaining(seeds));
     expect(leftOf("test-set")).toHaveLength(7);
     const status = await room.run("status", "--name=test-set");
     expect(status).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("● whole") });

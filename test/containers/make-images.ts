@@ -9,6 +9,8 @@ import type { TestProject } from "vitest/node";
 declare module "vitest" {
   interface ProvidedContext {
     images: readonly string[];
+    /** What they were built on: without Rekindle, as the official images are. */
+    bases: readonly string[];
     /** "" where there is none. */
     s3Image: string;
   }
@@ -16,16 +18,27 @@ declare module "vitest" {
 
 export default function makeImages(project: TestProject): void {
   const hasEngine = process.env.REKINDLE_TEST_CONTAINERS === "yes";
-  project.provide("images", hasEngine ? buildImages() : []);
+  const built = hasEngine ? buildImages() : [];
+  project.provide(
+    "images",
+    built.map(({ image }) => image),
+  );
+  project.provide(
+    "bases",
+    built.map(({ base }) => base),
+  );
   // Made from Debian's packages, which needs root.
   const canMake = hasEngine && process.getuid?.() === 0;
   project.provide("s3Image", canMake ? run("s3-server-image.mjs").stdout.trim() : "");
 }
 
-function buildImages(): readonly string[] {
+function buildImages(): readonly { image: string; base: string }[] {
   const which = process.env.REKINDLE_TEST_VERSIONS === "all" ? ["--all"] : [];
   const { stderr } = run("image.mjs", ...which);
-  return [...stderr.matchAll(/built (\S+) on /g)].map(([, image = ""]) => image);
+  return [...stderr.matchAll(/built (\S+) on (\S+)/g)].map(([, image = "", base = ""]) => ({
+    image,
+    base,
+  }));
 }
 
 function run(name: string, ...args: string[]): { stdout: string; stderr: string } {

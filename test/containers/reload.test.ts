@@ -1,4 +1,5 @@
 /** A changed redis.conf on every server version: what they tell of themselves and take while they run differs. */
+import { spawnSync } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -76,3 +77,31 @@ describe.skipIf(images.length === 0).concurrent("a changed redis.conf", () => {
     },
   );
 });
+
+test.skipIf(images.length < 2)(
+  "a reload in a container of another server version refuses, with both versions",
+  async () => {
+    const [image = "", other = ""] = images;
+    await using group = await createGroup(image);
+    const node = await group.start({}, [
+      ...["replication", "--dns", "redis-peers", "--nodes", "1", "--peer-wait", "1s"],
+    ]);
+    await until(
+      "the server",
+      () => cli(node, "ping"),
+      (said) => said === "PONG",
+    );
+    const version = /redis_version:([\d.]+)/.exec(await cli(node, "info", "server"))?.[1];
+    // Beside the server as a sidecar is: its network, its data folder.
+    const beside = ["--network", `container:${node.getId()}`, "--volumes-from", node.getId()];
+    const { status, stdout, stderr } = spawnSync(
+      "docker",
+      ["run", "--rm", ...beside, other, "reload"],
+      { encoding: "utf8" },
+    );
+    expect(stdout + stderr).toMatch(
+      new RegExp(`the server that runs is version ${version}, and the one at hand is [\\d.]+`),
+    );
+    expect(status).toBe(78);
+  },
+);

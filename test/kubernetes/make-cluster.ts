@@ -3,7 +3,7 @@
  *
  * `KUBECONFIG` names the cluster. Where it runs on this machine's Docker engine, the images are there as soon as they are
  * built; into k3s they are loaded; for any other, push them to its registry and name them in REKINDLE_TEST_IMAGES, separated
- * by commas: the image, the same on another server version, the load, and the exporter with Prometheus.
+ * by commas: the image, the same on another server version, the load, the exporter with Prometheus, and the scale test's application.
  */
 import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
@@ -20,6 +20,8 @@ export interface TestImages {
   readonly load: string;
   /** The exporter; Prometheus is in it as well. */
   readonly metrics: string;
+  /** The application of the scale test, and apachebench. */
+  readonly scale: string;
 }
 
 declare module "vitest" {
@@ -37,6 +39,7 @@ const ownImages: TestImages = {
   nextImage: "rekindle:test-next",
   load: "rekindle-load:test",
   metrics: "rekindle-metrics:test",
+  scale: "rekindle-scale:test",
 };
 
 export default async function makeCluster(
@@ -50,8 +53,8 @@ export default async function makeCluster(
   }
   const given = process.env.REKINDLE_TEST_IMAGES?.split(",");
   if (given) {
-    const [image = "", nextImage = "", load = "", metrics = ""] = given;
-    project.provide("testImages", { image, nextImage, load, metrics });
+    const [image = "", nextImage = "", load = "", metrics = "", scale = ""] = given;
+    project.provide("testImages", { image, nextImage, load, metrics, scale });
   } else {
     await buildImages();
     project.provide("testImages", ownImages);
@@ -68,7 +71,9 @@ async function startK3s(project: TestProject): Promise<() => Promise<void>> {
   const k3s = await new K3sContainer(process.env.REKINDLE_TEST_K3S ?? "").start();
   const folder = mkdtempSync(join(tmpdir(), "rekindle-k3s-"));
   const archive = join(folder, "images.tar");
-  docker("save", "--output", archive, ...Object.values(ownImages));
+  const { scale, ...others } = ownImages;
+  const wanted = process.env.REKINDLE_SCALE === "yes" ? { ...others, scale } : others;
+  docker("save", "--output", archive, ...Object.values(wanted));
   await k3s.copyFilesToContainer([{ source: archive, target: "/tmp/images.tar" }]);
   await k3s.exec(["ctr", "--namespace", "k8s.io", "images", "import", "/tmp/images.tar"]);
   const kubeconfig = join(folder, "kubeconfig");
@@ -85,9 +90,13 @@ async function buildImages(): Promise<void> {
   buildImage("debian:redis7.0", ownImages.image);
   buildImage("debian:redis8.0", ownImages.nextImage);
   const folder = mkdtempSync(join(tmpdir(), "rekindle-load-"));
+  const isScaleWanted = process.env.REKINDLE_SCALE === "yes";
   await build({
-    entryPoints: [join(root, "test/kubernetes/load.ts")],
-    outfile: join(folder, "load.mjs"),
+    entryPoints: ["load", ...(isScaleWanted ? ["scale-app", "attack"] : [])].map((name) =>
+      join(root, `test/kubernetes/${name}.ts`),
+    ),
+    outdir: folder,
+    outExtension: { ".js": ".mjs" },
     bundle: true,
     platform: "node",
     format: "esm",
@@ -100,7 +109,9 @@ async function buildImages(): Promise<void> {
   copyFileSync(realpathSync(join(root, "node_modules/.bin/node")), join(folder, "node"));
   buildOn(ownImages.image, "load-image.Dockerfile", ownImages.load, folder);
   // On what the image is made of: that stays, and with it what is installed on it.
-  buildOn("rekindle-base:redis7.0", "metrics-image.Dockerfile", ownImages.metrics, folder);
+  const base = "rekindle-base:redis7.0";
+  buildOn(base, "metrics-image.Dockerfile", ownImages.metrics, folder);
+  if (isScaleWanted) buildOn(base, "scale-image.Dockerfile", ownImages.scale, folder);
   rmSync(folder, { recursive: true });
 }
 

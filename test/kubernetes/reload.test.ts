@@ -11,13 +11,23 @@ import {
   type V1Pod,
 } from "./api-under-test.ts";
 import { addReload, addSidecar } from "./sidecar-under-test.ts";
-import { createSite, isReady, nameOf, type Site, serverOf } from "./site-under-test.ts";
+import {
+  containersOf,
+  createSite,
+  isReady,
+  nameOf,
+  type Site,
+  serverOf,
+} from "./site-under-test.ts";
 
 let site: Site;
 
 function prepare(objects: readonly KubernetesObject[]): void {
   addSidecar(objects, "--interval", "2s");
   addReload(objects);
+  // As beside a Sentinel: nobody looks for peers then before something needs a restart, and Events are told all the same.
+  for (const { args } of containersOf(objects))
+    if (args?.includes("--heal")) args.splice(args.indexOf("--heal"), 1);
 }
 
 beforeAll(async () => {
@@ -75,6 +85,11 @@ onKubernetes(
     console.log(
       `from kubectl apply to applied on every pod: ${((last - since) / 1_000).toFixed(1)} s`,
     );
+    await until(
+      "an Event of each",
+      async () => (await site.events()).filter((one) => one.startsWith("Reloaded")),
+      (events) => events.length === 6,
+    );
     for (const pod of pods)
       expect(await site.redis(pod, "CONFIG", "GET", "maxmemory-policy")).toContain("volatile-lru");
     for (const { tookMs } of rows) expect(tookMs).toBeLessThan(1_000);
@@ -105,3 +120,20 @@ onKubernetes("what needs a restart comes to one node at a time, and no request f
   console.log(`${writes} writes meanwhile, the longest request took ${longestMs} ms`);
   expect({ failures, lost, wrongReads }).toEqual({ failures: [], lost: 0, wrongReads: 0 });
 });
+
+onKubernetes(
+  "an invalid file is refused by every pod, with the server's words in an Event",
+  async () => {
+    const restarts = async () => (await site.pods()).map((pod) => serverOf(pod)?.restartCount);
+    const before = await restarts();
+    await addLine("no-such-setting 1");
+    const refused = await until(
+      "six refusals",
+      async () => (await site.events()).filter((one) => one.startsWith("ReloadRefused")),
+      (events) => events.length === 6,
+      180_000,
+    );
+    for (const one of refused) expect(one).toMatch(/'no-such-setting 1'.*Bad directive/);
+    expect(await restarts()).toEqual(before);
+  },
+);

@@ -4,6 +4,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { connect } from "node:tls";
 import type { TlsFiles } from "../../src/redis/connection.ts";
 
 export interface Certificates {
@@ -26,14 +27,31 @@ export function renewCertificate(folder: string, name = "node"): void {
   );
 }
 
-/** @param folder where the files go. */
-export function makeCertificates(folder: string): Certificates {
+/** @param folder where the files go. @param name in the certificate's subject. */
+export function makeCertificates(folder: string, name = "node"): Certificates {
   const at = (name: string) => join(folder, name);
-  openssl(`req -x509 -days 2 ${key}`, at("ca.key"), "-out", at("ca.crt"), "-subj", "/CN=test ca");
-  renewCertificate(folder);
+  openssl(
+    `req -x509 -days 2 ${key}`,
+    at("ca.key"),
+    "-out",
+    at("ca.crt"),
+    "-subj",
+    `/CN=authority of ${name}`,
+  );
+  renewCertificate(folder, name);
   const [cert, nodeKey, ca] = [at("node.crt"), at("node.key"), at("ca.crt")];
   return {
     flags: ["--tls-cert", cert, "--tls-key", nodeKey, "--tls-ca", ca],
     files: { cert: readFileSync(cert), key: readFileSync(nodeKey), ca: readFileSync(ca) },
   };
 }
+
+/** Whom the certificate names that a server shows. */
+export const subjectServed = (port: number, files: TlsFiles): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const socket = connect({ port, ...files, checkServerIdentity: () => undefined }, () => {
+      resolve(String(socket.getPeerCertificate().subject.CN));
+      socket.destroy();
+    });
+    socket.once("error", reject);
+  });

@@ -296,3 +296,35 @@ test("rule 6: a node of another cluster at a peer's address is never met", async
   await untilWhole(ours.nodes);
   await untilWhole(theirs.nodes);
 });
+
+test("a beta that started long before its alpha follows it, though gossip brought the address first", async () => {
+  await using group = createNodes(22_290, 6);
+  const config = await writeConfiguration(group, "appendonly yes");
+  const flags = ["--node-timeout", "1s", "--peer-wait", "1s", "--config", config];
+  await wholeCluster(group, flags);
+  const { alpha, beta } = await alphaOf(group.nodes);
+  await Promise.all(group.nodes.map((node) => kill(node)));
+  const askBeta = async () => {
+    const replies = await ask(beta, [
+      ["CLUSTER", "NODES"],
+      ["INFO", "replication"],
+    ]);
+    return replies.map(String);
+  };
+  boot(beta, group.nodes, { flags });
+  await until(
+    "all others called failed by the beta",
+    () => askBeta().catch(() => [""]),
+    ([table = ""]) => table.split("fail?").length === 6,
+  );
+  for (const node of group.nodes.filter((one) => one !== alpha && one !== beta))
+    boot(node, group.nodes, { flags });
+  await until(
+    "the alpha's address from gossip, and a replication that does not know of it",
+    askBeta,
+    ([table = "", info = ""]) =>
+      table.includes(`127.0.0.1:${alpha.port}@`) && info.includes("master_host:0.0.0.0"),
+  );
+  boot(alpha, group.nodes, { flags });
+  await untilWhole(group.nodes);
+});

@@ -1,7 +1,7 @@
 /** `rekindle up --topology sentinel`, and the library's local set. */
 import { Redis } from "ioredis";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { type LocalSet, startLocalSet } from "../../src/local/index.ts";
+import { type LocalSet, startLocalSet } from "../../src/local/local-set.ts";
 import {
   expectNothingLeft,
   expectRefused,

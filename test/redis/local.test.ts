@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { Cluster } from "ioredis";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { startLocalCluster } from "../../src/local/index.ts";
+import { startLocalCluster } from "../../src/local/local-cluster.ts";
 import {
   expectNothingLeft,
   expectRefused,
@@ -72,7 +72,7 @@ describe("rekindle up", () => {
     const up = await room.run("up", "--port=20230", "--detach", "--json");
     expect(up.exitCode).toBe(0);
     const document = JSON.parse(up.stdout);
-    expect(document).toMatchObject({ name: "default", state: "whole" });
+    expect(document).toMatchObject({ name: "default", state: "whole", natMap: {} });
     expect(document.seeds[0]).toEqual({ host: "127.0.0.1", port: 20_230 });
     const pids = room.nodes();
     expect(pids).toHaveLength(6);

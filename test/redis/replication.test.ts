@@ -228,6 +228,20 @@ describe("an alpha that is killed", () => {
     for (const node of set.nodes) expect(await get(node, set, "kept")).toBe("yes");
     expect(alpha.output).toContain("has newer data than this alpha's disk");
   });
+
+  it("in memory only, its betas unknown to all Sentinels: they hear of them from it, and promote one", async () => {
+    await using set = createSet(22_140);
+    set.bootAll();
+    const { alpha } = await untilSetWhole(set);
+    await write(alpha, set, "kept", "yes");
+    await kill(alpha);
+    // As when the betas joined since they last asked the alpha, which they do every ten seconds.
+    for (const sentinel of set.sentinels) await ask(sentinel, [["SENTINEL", "RESET", "*"]]);
+    set.bootNode(alpha);
+    const whole = await untilSetWhole(set);
+    expect(whole.alpha).not.toBe(alpha);
+    for (const node of set.nodes) expect(await get(node, set, "kept")).toBe("yes");
+  });
 });
 
 it("all return at once, every address new: the newest data leads, and nobody remembers the dead", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from "vitest";
-import { startLocalCluster } from "../../src/local/index.ts";
+import { startLocalCluster } from "../../src/local/local-cluster.ts";
 import { openRoom, printed, type Room } from "./commands-under-test.ts";
 
 /** A cluster that runs, with `rekindle status` beside it. */

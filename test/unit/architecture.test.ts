@@ -13,6 +13,7 @@ const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter(
 /** Each room may import from those after it, and from the files that lie beside all rooms. */
 const rooms = [
   "commands",
+  "testing",
   "backup",
   "local",
   "metrics",
@@ -45,6 +46,7 @@ const pureFiles = Object.entries({
   snapshots: "retention rdb-head crc64",
   stores: "names trouble s3-errors gcs-errors",
   rdb: "slots first-key format primitives versions walk-value pages",
+  testing: "judge cluster-tables read-fed last-words",
   redis: "aof-manifest replica-feed command-splitter",
 }).flatMap(([room, names]) => names.split(" ").map((name) => `${room}/${name}`));
 

@@ -3,10 +3,13 @@
  * tests that create them there.
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import * as kubernetes from "@kubernetes/client-node";
 import { loadAll } from "js-yaml";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 
 type Model = { getAttributeTypeMap(): { name: string; baseName: string; type: string }[] };
 const models = kubernetes as unknown as Readonly<Record<string, Model | undefined>>;
@@ -206,4 +209,54 @@ test("a field that does not exist is found", () => {
   expect(faults({ ...first, wrong: true }, "V1ServiceAccount", "it")).toEqual([
     "it.wrong is unknown to V1ServiceAccount",
   ]);
+});
+
+const kustomize = (folder: string) =>
+  spawnSync("kubectl", ["kustomize", folder], { encoding: "utf8", timeout: 30_000 });
+const shippedFolder = fileURLToPath(new URL("../../deployment", import.meta.url));
+
+// kubectl 1.21 or later: before it knows no components.
+describe.skipIf(kustomize(shippedFolder).status !== 0)("kubectl kustomize", () => {
+  interface Container {
+    readonly name: string;
+    readonly env?: readonly { readonly name: string; readonly value?: string }[];
+  }
+
+  /** The containers' environments, as it builds them of the shipped files with these words replaced. */
+  function build(...words: readonly (readonly [string, string])[]) {
+    const folder = mkdtempSync(join(tmpdir(), "rekindle-kustomize-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    cpSync(shippedFolder, folder, { recursive: true });
+    const file = join(folder, "kustomization.yaml");
+    const text = words.reduce(
+      (all, [from, to]) => all.replace(from, to),
+      readFileSync(file, "utf8"),
+    );
+    writeFileSync(file, text);
+    const built = loadAll(kustomize(folder).stdout) as Manifest[];
+    const workload = built.find(({ kind }) => /Deployment|StatefulSet/.test(kind));
+    const { containers } = (
+      workload as Manifest & { spec: { template: { spec: { containers: readonly Container[] } } } }
+    ).spec.template.spec;
+    const valueIn = (container: string, name: string) =>
+      containers.find((one) => one.name === container)?.env?.find((one) => one.name === name)
+        ?.value;
+    return { kind: workload?.kind, valueIn };
+  }
+
+  test.each(["Deployment", "StatefulSet"])(
+    "%s: what it sets goes to the server, whatever components stand beside it",
+    (kind) => {
+      const { valueIn, ...built } = build(
+        ["resources: [deployment.yaml]", `resources: [${kind.toLowerCase()}.yaml]`],
+        ["# components: [sidecar, reload]", "components: [sidecar, reload]"],
+        ['{name: REKINDLE_NODES, value: "6"}', '{name: REKINDLE_NODES, value: "9"}'],
+      );
+      expect(built.kind).toBe(kind);
+      expect(valueIn("redis", "REKINDLE_NODES")).toBe("9");
+      expect(valueIn("sidecar", "REKINDLE_NODES")).toBeUndefined();
+      expect(valueIn("sidecar", "REKINDLE_RELOAD")).toBe("true");
+      expect(valueIn("sidecar", "REKINDLE_PASSWORD_FILE")).toBe("/etc/redis-secret/password");
+    },
+  );
 });

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { NodeSeen } from "../../src/reload/ask-nodes.ts";
 import { compare, type Difference } from "../../src/reload/compare.ts";
-import { whyNotAccepted, whyStillInUse } from "../../src/reload/gates.ts";
+import { whyNotAccepted, whyNotTrusted, whyStillInUse } from "../../src/reload/gates.ts";
 import { parseOwnConfiguration } from "../../src/reload/own-configuration.ts";
 import { planReload, type Situation } from "../../src/reload/plan.ts";
 import { planSentinel } from "../../src/reload/plan-sentinel.ts";
@@ -44,6 +44,7 @@ const situation = (more: Partial<Situation>): Situation => ({
   enforce: false,
   notAccepted: undefined,
   stillInUse: undefined,
+  notTrusted: undefined,
   ...more,
 });
 
@@ -140,6 +141,7 @@ const node = (
 ): NodeSeen => ({
   name,
   silent,
+  isClosed: false,
   facts: facts(values),
 });
 
@@ -160,6 +162,18 @@ describe("how far a password has come", () => {
     expect(whyStillInUse([using("old")], passwords)).toBe("n1: still uses the old password");
     expect(whyStillInUse([using("new")], passwords)).toBeUndefined();
   });
+});
+
+test("a certificate waits for whoever would not take it, and not for who is away", () => {
+  const gone = { ...node("n1", {}, "connect ECONNREFUSED"), isClosed: false };
+  const closed = { ...node("n2", {}, "TLS: unknown ca"), isClosed: true };
+  expect(whyNotTrusted([node("n0", {}), gone])).toBeUndefined();
+  const why = whyNotTrusted([gone, closed]) ?? "";
+  expect(why).toMatch(/^n2: TLS: unknown ca; .*the old and the new one first/);
+  const differences = [change("tls files"), change("maxmemory")];
+  const plan = planReload(situation({ differences, notTrusted: why }));
+  expect(plan.settings.map(({ name }) => name)).toEqual(["maxmemory"]);
+  expect(plan.waiting).toEqual([`tls files: ${why}`]);
 });
 
 describe("the Sentinel beside a node", () => {
@@ -227,11 +241,16 @@ describe("a change of files is complete", () => {
   });
 
   test("when they come one after the other, once they have stopped", () => {
-    let last = nextChange(undefined, "0", 10_000);
+    let last = nextChange(nextChange(undefined, "before", 0), "0", 10_000);
     for (let second = 1; second <= 60; second++) {
       last = nextChange(last, `${second}`, 10_000 + second * 1_000);
       expect(settledAt(last, true)).toBe(10_000 + second * 1_000 + 2_000);
     }
+  });
+
+  test("soon where it is the first since all was looked at", () => {
+    const seen = nextChange(undefined, "before", 10_000);
+    expect(settledAt(nextChange(seen, "a", 11_000), true)).toBe(11_050);
   });
 
   test("parts that are written one after the other are one change", () => {

@@ -18,6 +18,7 @@ const addressOf = (ordinal: number) => ({
   port: 6379,
   busPort: 16_379,
 });
+const placeOf = (ordinal: number) => ({ host: addressOf(ordinal).ip, port: 6379 });
 const blank: DiskFacts = { kind: "none", writtenAtMs: 0, wasAlpha: false };
 const aof = (writtenAtMs: number, wasAlpha = false): DiskFacts => ({
   kind: "aof",
@@ -165,6 +166,27 @@ describe("rule 3: an empty alpha never leads betas that have data", () => {
     const uneasy = [sentinel(0, 0), sentinel(1, 0, "master", false), sentinel(2, 0)];
     expect(decide(self(0), [beta(1)], { sentinels: uneasy }).kind).toBe("wait");
   });
+  test("one that knows the beta is asked, and all are told of those that were this alpha's", () => {
+    const [first, second, third] = mine.sentinels as [SentinelView, SentinelView, SentinelView];
+    const knows = {
+      ...second,
+      seen: { ...second.seen, betas: [{ ...placeOf(1), isDown: false }] } as SentinelView["seen"],
+    };
+    const peers = [beta(1, { alphaAt: placeOf(0) }), beta(2, { alphaAt: placeOf(3) })];
+    expect(decide(self(0), peers, { sentinels: [first, knows, third] })).toMatchObject({
+      steps: [{ kind: "fail-over", at: { name: "redis-1" } }],
+      abdicatesTo: [placeOf(1)],
+    });
+    const electing = [0, 1, 2].map((one) => sentinel(one, 0, "master,s_down,o_down"));
+    expect(decide(self(0), peers, { sentinels: electing })).toMatchObject({
+      kind: "wait",
+      abdicatesTo: [placeOf(1)],
+    });
+    // With all that it acknowledged it leads again: nobody is to take it for down.
+    expect(decide(self(0, aof(1, true)), peers, { sentinels: electing })).not.toHaveProperty(
+      "abdicatesTo",
+    );
+  });
   test("with an append-only file it has all that it acknowledged, and leads again", () => {
     expect(becomes(decide(self(0, aof(1_000, true)), [beta(1)], mine))).toBe("alpha");
   });
@@ -191,6 +213,17 @@ describe("rule 3: an empty alpha never leads betas that have data", () => {
     expect([at(blank, 0), at(blank, 10_000)]).toEqual(["wait", "redis-1"]);
     // With all that it acknowledged it is the one that they name, and wins.
     expect([at(aof(1), 0), at(aof(1), 10_000)]).toEqual(["wait", "alpha"]);
+  });
+  test("it leads again when they are content with it, or nothing has changed for long", () => {
+    const leads = (flags: string, isContent: boolean, unchangedMs: number) => {
+      const doubting = [sentinel(0, 0), sentinel(1, 0, flags, isContent), sentinel(2, 0)];
+      return becomes(
+        decide(self(0, aof(1, true)), [beta(1)], { sentinels: doubting, unchangedMs }),
+      );
+    };
+    expect([leads("s_down,master", false, 0), leads("master", false, 0)]).toEqual(["wait", "wait"]);
+    expect(leads("master", true, 0)).toBe("alpha");
+    expect(leads("s_down,master", false, 10_000)).toBe("alpha");
   });
   test("while they elect, it waits", () => {
     const electing = [0, 1, 2].map((one) => sentinel(one, 0, "master,s_down,o_down"));

@@ -1,11 +1,17 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { readSettings } from "../../src/settings.ts";
 import { readEncryptionKey } from "../../src/stores/encryption-key.ts";
 import { openStore } from "../../src/stores/open-store.ts";
-import { cutIntoParts, fileBytesMax, partBytes } from "../../src/stores/parts.ts";
+import {
+  cutIntoParts,
+  fileBytesMax,
+  type Part,
+  partBytes,
+  sendParts,
+} from "../../src/stores/parts.ts";
 import { storeSettingDescriptions } from "../../src/stores/settings.ts";
 import { parseStoreUrl } from "../../src/stores/url.ts";
 
@@ -59,7 +65,7 @@ test("an endpoint is a plain URL", () => {
     expect(() => read(bad)).toThrow("expected a URL as https://s3.example.com");
 });
 
-test("parts are small at first, multiples of what Google demands, and 10,000 of them hold 218 GiB", () => {
+test("parts are small at first, multiples of what Google demands, and 10,000 of them hold 148 GiB", () => {
   let bytes = 0;
   for (let index = 0; index < 10_000; index++) {
     expect(partBytes(index) % (256 * 1024)).toBe(0);
@@ -68,7 +74,7 @@ test("parts are small at first, multiples of what Google demands, and 10,000 of 
   }
   expect(2 * partBytes(9_999)).toBeLessThanOrEqual(48 * 1024 * 1024);
   expect(bytes).toBe(fileBytesMax);
-  expect(Math.floor(fileBytesMax / GiB)).toBe(218);
+  expect(Math.floor(fileBytesMax / GiB)).toBe(148);
 });
 
 test.each([
@@ -103,6 +109,49 @@ test.each([
     expect(part.isLast).toBe(seen.length === parts.length);
   }
   expect(seen).toEqual(parts);
+});
+
+/** Parts of which each is one byte over and over: its index. */
+async function* contentOf(count: number) {
+  for (let index = 0; index < count; index++) yield Buffer.alloc(partBytes(0), index);
+}
+
+test("two parts at once are on their way, each whole until it has arrived, and the last one alone", async () => {
+  const ways: { readonly part: Part; readonly arrive: () => void }[] = [];
+  const order: string[] = [];
+  const sending = sendParts(contentOf(5), 2, async (part, index) => {
+    order.push(`${index}`);
+    await new Promise<void>((arrive) => ways.push({ part, arrive }));
+    expect(part.bytes.every((byte) => byte === index)).toBe(true);
+    order.push(`${index} arrived`);
+  });
+  const underWay = (count: number) => vi.waitUntil(() => ways.length === count);
+  await underWay(2);
+  ways[1]?.arrive();
+  ways[0]?.arrive();
+  await underWay(4);
+  for (const way of ways) way.arrive();
+  await underWay(5);
+  expect(ways[4]?.part.isLast).toBe(true);
+  expect(order).toHaveLength(9);
+  ways[4]?.arrive();
+  await sending;
+  expect(order.filter((one) => one.endsWith("arrived"))).toHaveLength(5);
+});
+
+test("a part that fails stops the one beside it, and is what is thrown, though the content waits", async () => {
+  async function* waiting() {
+    yield* contentOf(3);
+    await new Promise(() => {});
+  }
+  const stopped: unknown[] = [];
+  const sending = sendParts(waiting(), 2, async (_, index, signal) => {
+    if (index === 1) throw new Error("no room");
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    stopped.push(signal.reason.message);
+  });
+  await expect(sending).rejects.toThrow("no room");
+  expect(stopped).toEqual(["no room"]);
 });
 
 test("a key is 32 bytes in hex or base64, in a file that not everybody can read", () => {
