@@ -135,17 +135,18 @@ export async function openContainers({
 }
 
 /**
- * Run by whatever shell the image has. The files come in variables, which no list of processes shows, and which the
- * server does not get. Of what a server
- * has rewritten only its alpha stays: some write a password with a quote in it so that they cannot read it again.
- * Before 7.0 a server refuses what it
- * does not know.
+ * Run by whatever shell the image has. The files come in variables, which no list of processes shows,
+ * and which the server does not get. Before 7.0 a server refuses what it does not know.
+ *
+ * Servers write what they cannot read again: some a password with a quote in it, so that of a redis.conf
+ * only the alpha stays; Valkey 8.1 a beta whose shard id is not yet its alpha's. Without one, it takes that.
  */
 const script = `umask 077
 for name in redis-server valkey-server; do server=$(command -v $name) && break; done
 [ -n "$server" ] || { echo "it has neither redis-server nor valkey-server"; exit 127; }
 mkdir -p /tmp/server && cd /tmp/server || exit 1
 [ -z "$NODES_CONF" ] || [ -f nodes.conf ] || printf '%s' "$NODES_CONF" >nodes.conf
+[ ! -f nodes.conf ] || sed -i 's/,shard-id=[0-9a-f]*//' nodes.conf
 case $($server --version) in *v=[1-6].*) SINCE_7= ;; esac
 alpha=$(grep '^replicaof ' redis.conf 2>/dev/null)
 printf '%s\\n' "$REDIS_CONF" "$SINCE_7" "$alpha" >redis.conf

@@ -5,8 +5,10 @@ export function chooseLine(log: string): string {
     .split("\n")
     .map((line) => line.trim())
     .filter((line) => line !== "");
-  const directive = lines.findLastIndex((line) => line.startsWith(">>> '"));
-  if (directive >= 0) return lines.slice(directive).join(" ").slice(">>> ".length);
+  // Redis 8 has it in the middle of a line, and goes on with one about modules.
+  const directive = lines.findLast((line) => line.includes(">>> '"));
+  if (directive !== undefined)
+    return `${directive.slice(directive.indexOf(">>> '") + ">>> ".length)} is not understood`;
   const crash = /ASSERTION FAILED|==> |crashed by signal|Fatal|already in use/i;
   return lines.findLast((line) => crash.test(line)) ?? lines.at(-1) ?? "it printed nothing";
 }

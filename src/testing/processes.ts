@@ -79,10 +79,15 @@ export async function openProcesses(options: ProcessGroundOptions): Promise<Grou
       const alpha = /^replicaof .*$/m.exec(readIfThere(file) ?? "")?.[0] ?? "";
       give("redis.conf", `port ${port}\nbind ${loopback}\n${spec.config}${alpha}\n`);
     };
-    if (spec.table !== undefined) give("nodes.conf", spec.table);
+    // Nor of what a node calls its shard: see there, too.
+    const giveTable = () => {
+      const table = readIfThere(join(dir, "nodes.conf")) ?? spec.table;
+      if (table !== undefined) give("nodes.conf", table.replaceAll(/,shard-id=[0-9a-f]*/g, ""));
+    };
 
     async function launch(): Promise<void> {
       giveConfiguration();
+      giveTable();
       const log = openSync(join(dir, "log"), "a", 0o600);
       try {
         child = await spawnServer(

@@ -178,7 +178,7 @@ describe.concurrent("one line says", () => {
       .withFirstPort(25_350)
       .start();
     await expect(start).rejects.toThrow(
-      /^node-\d cannot be started: 'no-such thing'.*; change what withConfig\(\) gives$/,
+      /^node-\d cannot be started: 'no-such thing' is not understood; change what withConfig\(\) gives$/,
     );
     await expectRefused({ ip: "127.0.0.1", port: 25_350, busPort: 0 });
   });

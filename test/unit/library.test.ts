@@ -223,7 +223,11 @@ test("a beta counts when its alpha has heard from it: until then it is online an
 test.each([
   [
     "Reading the configuration file, at line 5\n>>> 'no-such thing'\nBad directive or wrong number of arguments\n",
-    "'no-such thing' Bad directive or wrong number of arguments",
+    "'no-such thing' is not understood",
+  ],
+  [
+    "9:M 26 Nov # >>> 'no-such thing'\n9:M 26 Nov # Module Configuration detected: aborting\n",
+    "'no-such thing' is not understood",
   ],
   [
     "1:C 01 Jan oO0\n1:M 01 Jan # === ASSERTION FAILED ===\n1:M 01 Jan # ==> x.c:1 'a' is not true\nmore\n",
