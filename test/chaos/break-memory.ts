@@ -10,14 +10,17 @@ const parent = isSecond ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
 const limitFile = isSecond ? "memory.max" : "memory.limit_in_bytes";
 const limitBytes = 24 * 2 ** 20;
 
-/** @returns what shows that it happened. */
+/**
+ * @param alpha of its shard, or itself: what is written there a beta has to take as well.
+ * @returns what shows that it happened.
+ */
 export async function breakMemory(
   host: Host,
+  alpha: Host,
   world: World,
-  _again: () => Host,
 ): Promise<string | undefined> {
   const { pid } = host.main;
-  const group = `${parent}/rekindle-chaos-${process.pid}-${host.name}`;
+  const group = `${parent}/${world.network.nameOf(host.name)}`;
   if (pid === undefined) return undefined;
   const life = host.main.life;
   try {
@@ -27,12 +30,15 @@ export async function breakMemory(
   } catch {
     return undefined;
   }
-  // What it has already counts elsewhere: it is made to ask for more.
-  const view = await lookAt(host, world);
-  const ip = world.network.addressOf(host.name);
-  const ballast = ["SETRANGE", keyIn(view.slots), 4 * limitBytes, "x"] as const;
-  if (view.role === "alpha") await askOnce(ip, world.port, [ballast], 3_000).catch(() => {});
-  else host.main.strike("SIGKILL"); // A beta takes no writes; the kernel's own signal has to do.
+  // What it has already counts elsewhere: it is made to ask for more, for a moment.
+  const { slots } = await lookAt(alpha, world);
+  const key = keyIn(slots);
+  const ballast = [
+    ["SETRANGE", key, 4 * limitBytes, "x"],
+    ["DEL", key],
+  ];
+  const ip = world.network.addressOf(alpha.name);
+  await askOnce(ip, world.port, ballast, 3_000).catch(() => {});
   await pause(1_000);
   const isOver = host.main.life !== life || host.main.pid === undefined;
   try {

@@ -1,9 +1,10 @@
 /** Carries a fault out, and says what it hit, when, and what shows that it happened. */
-import { closeSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { breakMemory } from "./break-memory.ts";
+import { drawCut } from "./draw-cut.ts";
 import type { Fault, Strike } from "./faults.ts";
+import { fillFolder } from "./fill-folder.ts";
 import type { Monitor } from "./monitor.ts";
 import type { Cut } from "./network.ts";
 import { everybody, type Host, type World } from "./world.ts";
@@ -97,89 +98,28 @@ export function createInjector(world: World, monitor: Monitor): Injector {
     if (ending !== made) end(ending, "after a drain that was late");
   }
 
-  /** Whom it is cut from. */
-  function others(fault: Fault, host: Host): readonly string[] {
-    const everyone = everybody(world)
-      .map(({ name }) => name)
-      .filter((name) => name !== host.name);
-    const shard = monitor
-      .shards()
-      .find(({ alpha, betas }) => [alpha, ...betas].includes(host.name));
-    switch (fault.from) {
-      case "shard":
-        return [shard?.alpha ?? "", ...(shard?.betas ?? [])].filter(
-          (name) => name !== host.name && name,
-        );
-      case "half": {
-        // Its side gets one more of each kind; who is there follows from the names.
-        const side = everyone.filter((_, index) => index % 3 === 0);
-        return everyone.filter((name) => !side.includes(name));
-      }
-      case "all":
-        return [...everyone, "clients"];
-      default:
-        return everyone;
-    }
-  }
   const applyCuts = () => world.network.cut([...cuts.values()].flat());
 
   async function cut(fault: Fault, host: Host, made: Strike): Promise<void> {
-    const away = others(fault, host);
-    const side =
-      fault.from === "half"
-        ? everybody(world)
-            .map(({ name }) => name)
-            .filter((name) => !away.includes(name))
-        : [host.name];
-    const pairs = side.flatMap((own) =>
-      away.flatMap((other): Cut[] => {
-        const [inbound, outbound]: [Cut, Cut] = [
-          [other, own],
-          [own, other],
-        ];
-        if (fault.kind === "cut") return [inbound, outbound];
-        return [fault.deaf ? inbound : outbound];
-      }),
-    );
-    // All on the smaller side may lose what they take meanwhile.
-    const more = side
-      .filter((name) => name !== host.name)
-      .map((name) =>
-        strike(fault, everybody(world).find((one) => one.name === name) as Host, made.episode),
-      );
-    const rest =
-      fault.from === "half"
-        ? away.map((name) =>
-            strike(fault, everybody(world).find((one) => one.name === name) as Host, made.episode),
-          )
-        : [];
+    const names = everybody(world).map(({ name }) => name);
+    const { side, away, pairs } = drawCut(fault, host.name, names, monitor.shards());
+    // All on the smaller side may lose what they take meanwhile; of two halves nobody knows which that is.
+    const hit = fault.from === "half" ? [...side, ...away] : side;
+    const others = everybody(world).filter(({ name }) => hit.includes(name) && name !== host.name);
+    const all = [made, ...others.map((one) => strike(fault, one, made.episode))];
     cuts.set(fault, pairs);
     await applyCuts();
     await pause(fault.forMs);
     cuts.delete(fault);
     const dropped = await applyCuts();
-    for (const one of [made, ...more, ...rest])
-      end(one, dropped > 0 ? `${dropped} packets were dropped` : undefined);
+    for (const one of all) end(one, dropped > 0 ? `${dropped} packets were dropped` : undefined);
   }
 
   async function fillDisk(fault: Fault, host: Host, made: Strike): Promise<void> {
-    const file = join(host.dir, "filler");
-    const fd = openSync(file, "w");
-    let why: string | undefined;
-    try {
-      for (const size of [2 ** 20, 4_096, 1]) {
-        try {
-          for (;;) writeSync(fd, Buffer.alloc(size, "x"));
-        } catch (thrown) {
-          why = (thrown as NodeJS.ErrnoException).code;
-        }
-      }
-    } finally {
-      closeSync(fd);
-    }
+    const { isFull, empty } = fillFolder(host.dir);
     await pause(fault.forMs);
-    rmSync(file, { force: true });
-    end(made, why === "ENOSPC" ? why : undefined);
+    empty();
+    end(made, isFull ? "no space was left" : undefined);
   }
 
   async function killWhileBooting(fault: Fault, host: Host, made: Strike): Promise<void> {
@@ -280,8 +220,10 @@ export function createInjector(world: World, monitor: Monitor): Injector {
       }
       case "disk-full":
         return fillDisk(fault, host, made);
-      case "out-of-memory":
-        return end(made, await breakMemory(host, world, () => resolve(fault)));
+      case "out-of-memory": {
+        const shard = monitor.shards().find(({ betas }) => betas.includes(host.name));
+        return end(made, await breakMemory(host, hostOf(shard?.alpha) ?? host, world));
+      }
       case "boot-kill":
         return killWhileBooting(fault, host, made);
     }
