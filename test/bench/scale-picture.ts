@@ -3,6 +3,7 @@
  * directions: they can be laid beside each other.
  */
 import type { Way } from "../kubernetes/scale-under-test.ts";
+import { requestsStyle } from "./picture-style.ts";
 import { figuresOf, show, type Trial } from "./scale-report.ts";
 
 const [width, left, right, top, chart, panel] = [920, 64, 24, 72, 76, 136];
@@ -12,15 +13,6 @@ const headings: Readonly<Record<Way, string>> = {
   rekindle: "Rekindle: a changed file is applied, or the nodes are restarted one by one",
   "kill all": "The usual way: a changed file kills every process, and all start again",
 };
-
-const style = `<style>
-.card { fill: #ffffff; stroke: #d0d7de } .text { fill: #1f2328 } .faint { fill: #59636e } .axis { stroke: #818b98 }
-.event { fill: #eac54f; fill-opacity: .3 } .fine { fill: #2563eb } .failed { fill: #d1242f }
-@media (prefers-color-scheme: dark) {
-.card { fill: #0d1117; stroke: #3d444d } .text { fill: #f0f6fc } .faint { fill: #9198a1 }
-.event { fill: #9e6a03; fill-opacity: .45 } .fine { fill: #58a6ff } .failed { fill: #ff7b72 }
-}
-</style>`;
 
 const beginOf = ({ seconds }: Trial): number =>
   (seconds.find(({ fine, failed }) => fine + failed > 0)?.at ?? 0) - 1_000;
@@ -38,7 +30,7 @@ export function renderScale(trials: readonly Trial[], way: Way): string {
   const scale = { x: (width - left - right) / longestMs, y: chart / most, most, longestMs };
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="12">
 <title>${headings[way]}</title>
-${style}
+${requestsStyle}
 <rect class="card" x=".5" y=".5" width="${width - 1}" height="${height - 1}" rx="8"/>
 <text class="text" x="20" y="28" font-size="16" font-weight="600">${headings[way]}</text>
 <text class="faint" x="20" y="50">requests per second: <tspan class="fine">■</tspan> answered <tspan class="failed">■</tspan> failed, and <tspan class="event" style="fill-opacity:1">■</tspan> from the change until all is as it should be</text>

@@ -1,5 +1,7 @@
 /** Writes per second, answered and failed, of the same life with Rekindle and without, as an SVG picture for light and dark pages. */
 
+import { requestsStyle } from "../bench/picture-style.ts";
+
 export interface Life {
   readonly way: "rekindle" | "plain";
   readonly endedMs: number;
@@ -18,16 +20,6 @@ const headings: Readonly<Record<Life["way"], string>> = {
   plain: "Plain redis-server, from the same start",
 };
 
-const style = `<style>
-svg { font: 12px system-ui, sans-serif }
-.card { fill: #ffffff; stroke: #d0d7de } .text { fill: #1f2328 } .faint { fill: #59636e } .axis { stroke: #818b98 }
-.event { fill: #eac54f; fill-opacity: .3 } .fine { fill: #2563eb } .failed { fill: #d1242f }
-@media (prefers-color-scheme: dark) {
-.card { fill: #0d1117; stroke: #3d444d } .text { fill: #f0f6fc } .faint { fill: #9198a1 }
-.event { fill: #9e6a03; fill-opacity: .45 } .fine { fill: #58a6ff } .failed { fill: #ff7b72 }
-}
-</style>`;
-
 export function renderAvailability(lives: readonly Life[]): string {
   const longestMs = Math.max(...lives.map(({ endedMs }) => endedMs));
   const most = Math.max(
@@ -38,7 +30,7 @@ export function renderAvailability(lives: readonly Life[]): string {
   const title = "A client's writes while all nodes are updated and two alphas are lost";
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}">
 <title>${title}</title>
-${style}
+${requestsStyle}
 <rect class="card" x=".5" y=".5" width="${width - 1}" height="${height - 1}" rx="8"/>
 <text class="text" x="20" y="28" font-size="16" font-weight="600">${title}</text>
 <text class="faint" x="20" y="49">writes per second: <tspan class="fine">■</tspan> answered <tspan class="failed">■</tspan> failed, <tspan class="event" style="fill-opacity:1">■</tspan> until the node that came back is ready, 20 s at most</text>
