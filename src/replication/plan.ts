@@ -43,8 +43,8 @@ function leadAgain(observation: Observation, servers: readonly ServerPeer[], nam
   // It was promoted a moment ago, and they are about to name it; or it was by hand, and they never will.
   const rival = bestAlpha(servers.filter(hasData));
   // The server writes to the append-only file before it answers; anything else is older than what a beta has in memory.
-  if (self.disk.kind !== "aof" && rival === undefined && bestBeta(servers) !== undefined)
-    return abdicate(self, servers, named);
+  const heir = self.disk.kind === "aof" || rival ? undefined : bestBeta(servers);
+  if (heir) return abdicate(self, servers, heir, named);
   if (isElecting(flags)) return wait("the Sentinels are electing another alpha");
   // It answers them as it waits. Leading at once it would take writes, until the one whom they promote is named to it: ten seconds.
   const mayElect = flags.includes("s_down") || !named.areContent;
@@ -66,17 +66,17 @@ const isElecting = (flags: readonly string[]): boolean =>
 function abdicate(
   self: Observation["self"],
   servers: readonly ServerPeer[],
+  heir: ServerPeer,
   { flags, sentinels, areContent }: Named,
 ): Plan {
   const heirs = servers.filter(
     (one) => hasData(one) && one.seen.alphaAt !== undefined && isAt(self, one.seen.alphaAt),
   );
   const abdicatesTo = heirs.map(endpointOf);
-  const heir = bestBeta(servers);
   if (isElecting(flags))
     return { ...wait("the Sentinels are electing another alpha"), abdicatesTo };
   // Asked for while they begin one themselves, it would be a second, on top of the first.
-  if (!areContent || heir === undefined)
+  if (!areContent)
     return { ...wait("the Sentinels may be about to elect another alpha"), abdicatesTo };
   const knowing = sentinels.find(
     ({ seen }) => seen.state === "knows" && seen.betas.some((beta) => isAt(heir, beta)),

@@ -4,7 +4,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { formatAddress, formatEndpoint } from "../address.ts";
 import { complain } from "./complain.ts";
-import type { Ground, HostPort } from "./ground.ts";
+import type { Ground, HostPort, Mendable } from "./ground.ts";
 import { isUp, type TestServer } from "./servers.ts";
 import type { Shard, Topology } from "./topology.ts";
 
@@ -12,18 +12,7 @@ import type { Shard, Topology } from "./topology.ts";
  * What can be done to one server. Whatever was broken stays so until it is mended; `healthy()` does not wait for
  * it.
  */
-export interface Breakable {
-  /** Kills it at once (kill -9), its disk stays. */
-  kill(): Promise<void>;
-  /** After `kill()`: starts it again, with its disk. */
-  start(): Promise<void>;
-  /** Holds it where it is: connections stay, and nobody gets an answer. */
-  pause(): Promise<void>;
-  resume(): Promise<void>;
-  /** Takes its network away: neither the others nor your clients reach it. Containers only. */
-  cutOff(): Promise<void>;
-  /** After `cutOff()`. */
-  reconnect(): Promise<void>;
+export interface Breakable extends Mendable {
   /**
    * Removes it with its disk, and starts another at another address, with nothing on it. Whatever it was, the new
    * one is a beta where the shard has another one.

@@ -26,20 +26,27 @@ export interface ServerSpec {
   readonly table?: string;
 }
 
+/** What can be done to a server, and taken back. */
+export interface Mendable {
+  /** Kills it at once (kill -9), as when its machine loses power; its disk stays. */
+  kill(): Promise<void>;
+  /** After `kill()`: starts it again, with its disk. */
+  start(): Promise<void>;
+  /** Holds it where it is: connections stay, and nobody gets an answer. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  /** Takes its network away: neither the others nor your clients reach it. Containers only. */
+  cutOff(): Promise<void>;
+  /** After `cutOff()`. */
+  reconnect(): Promise<void>;
+}
+
 /** One that was started. Each of these ends at a deadline of the engine's or the system's own. */
-export interface Server {
+export interface Server extends Mendable {
   /** Where the others reach it, since its last start. */
   readonly inner: Address;
   /** Where this machine reaches it. */
   readonly outer: HostPort;
-  /** At once, as when its machine loses power; its disk stays. */
-  kill(): Promise<void>;
-  start(): Promise<void>;
-  pause(): Promise<void>;
-  resume(): Promise<void>;
-  /** From the others and from this machine. */
-  cutOff(): Promise<void>;
-  reconnect(): Promise<void>;
   /** With its disk. */
   remove(): Promise<void>;
   /** Why it runs no more, in its own words; undefined while it does. */

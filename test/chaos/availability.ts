@@ -8,10 +8,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { Cluster } from "ioredis";
 import { type Life, renderAvailability } from "./availability-picture.ts";
 import { type Monitor, startMonitor } from "./monitor.ts";
 import { openWorld } from "./open-world.ts";
+import { connectToCluster } from "./ordinary-client.ts";
 import { askOnce } from "./views.ts";
 import { everybody, type Host, type World } from "./world.ts";
 
@@ -28,13 +28,8 @@ interface Writer {
 }
 
 /** Ordinary settings; after two seconds without an answer a write counts as failed. */
-function startWriter({ nodes, network, port }: World, startedMs: number): Writer {
-  const anyIp = () =>
-    network.addressOf(nodes[Math.floor(Math.random() * nodes.length)]?.name ?? "");
-  const client = new Cluster([{ host: "any", port }], {
-    redisOptions: { connectTimeout: 1_000, commandTimeout: 2_000 },
-    dnsLookup: (host, done) => done(null, host === "any" ? anyIp() : host, 4),
-  });
+function startWriter(world: World, startedMs: number): Writer {
+  const client = connectToCluster(world, { connectTimeout: 1_000, commandTimeout: 2_000 });
   client.on("error", () => {});
   const counts: Writer["counts"] = [];
   const count = (which: "ok" | "failed"): void => {

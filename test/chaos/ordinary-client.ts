@@ -16,21 +16,27 @@ export interface OrdinaryClient {
   end(): Promise<void>;
 }
 
+type ConstructorOptions = NonNullable<ConstructorParameters<typeof Cluster>[1]>;
+
+/** By a headless Service: any node that is there now. Addresses are themselves. */
+export function connectToCluster(
+  { nodes, network, port }: World,
+  redisOptions: NonNullable<ConstructorOptions["redisOptions"]>,
+): Cluster {
+  const anyIp = () =>
+    network.addressOf(nodes[Math.floor(Math.random() * nodes.length)]?.name ?? "");
+  return new Cluster([{ host: "redis-peers", port }], {
+    redisOptions,
+    dnsLookup: (host, done) => done(null, host === "redis-peers" ? anyIp() : host, 4),
+  });
+}
+
 export function startOrdinaryClient(world: World): OrdinaryClient {
   const patience = { connectTimeout: 1_000 };
   const ipOf = (name: string) => world.network.addressOf(name);
   const client =
     world.topology === "cluster"
-      ? new Cluster([{ host: "redis-peers", port: world.port }], {
-          redisOptions: { ...patience, maxRetriesPerRequest: 3 },
-          // A headless Service: any node that is there now. Addresses are themselves.
-          dnsLookup: (host, done) =>
-            done(
-              null,
-              host === "redis-peers" ? ipOf(`n${1 + Math.floor(Math.random() * 6)}`) : host,
-              4,
-            ),
-        })
+      ? connectToCluster(world, { ...patience, maxRetriesPerRequest: 3 })
       : new Redis({
           ...patience,
           sentinels: everybody(world)
